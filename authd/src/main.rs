@@ -1,0 +1,3 @@
+//! The `authd` program.
+
+fn main() {}
