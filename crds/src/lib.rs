@@ -1,1 +1,35 @@
+//! The resources that people write: group `authd.dev`, version `v1alpha1`, namespaced.
+//!
+//! The types here are the one definition of the resources. The YAML that a cluster installs (`crds/yaml/`), the checks that
+//! `authd` runs on a folder, and what `kubectl explain` prints all come from them. What the resources *mean* is not here: see the
+//! crate `policy`.
 
+mod access_policy;
+mod api_key;
+mod auth_provider;
+mod authd;
+mod condition;
+mod duration;
+mod kind;
+mod reference;
+mod role_mapping;
+#[cfg(test)]
+mod tests;
+
+pub use access_policy::{AccessPolicy, AccessPolicySpec, AccessPolicyStatus, AccessRule, Allow, Mode};
+pub use api_key::{ApiKey, ApiKeySpec, ApiKeyStatus, Endpoint, Owner};
+pub use auth_provider::{AuthProvider, AuthProviderSpec, AuthProviderStatus, Password};
+pub use authd::{
+    AdminContact, Algorithm, ApiKeys, Authd, AuthdSpec, AuthdStatus, BootstrapAdmin, Cookie, DefaultRole, Passwords,
+    RateLimit, RateLimits, SameSite, Sessions, SignOut, SignUp, Tenant, Tokens,
+};
+pub use condition::{ConditionType, Reason};
+pub use duration::{Duration, InvalidDuration};
+pub use kind::{GROUP, KINDS, Kind, VERSION};
+pub use reference::{NamespaceSelector, ProviderRef, SecretKeyRef};
+pub use role_mapping::{
+    Grant, GroupGrant, GroupGrants, OnNoMatch, RoleMapping, RoleMappingSpec, RoleMappingStatus, When,
+};
+
+pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
+pub use kube::{Resource, ResourceExt};

@@ -1,0 +1,142 @@
+//! `AccessPolicy`: who may do what on which hosts and paths.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Who may do what on a set of hosts. A host belongs to one AccessPolicy; what no rule allows is refused.
+#[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
+#[kube(
+    group = "authd.dev",
+    version = "v1alpha1",
+    kind = "AccessPolicy",
+    namespaced,
+    plural = "accesspolicies",
+    shortname = "apol",
+    category = "authd",
+    status = "AccessPolicyStatus",
+    doc = "Who may do what on a set of hosts. What no rule allows is refused.",
+    printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
+    printcolumn(name = "Hosts", type_ = "string", json_path = ".spec.hosts"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("(has(self.rules) && size(self.rules) > 0) || has(self.cedar)").message("say what is allowed: add `rules` or `cedar`"))]
+pub struct AccessPolicySpec {
+    /// `Enforce` refuses what is not allowed. `Shadow` decides and records what would have been refused, and lets it through.
+    #[serde(default)]
+    pub mode: Mode,
+    /// Host names that this policy governs: exact (`grafana.example.com`) or with one leading wildcard label
+    /// (`*.example.com`, which covers exactly one label). An exact name wins over a wildcard.
+    #[schemars(
+        length(min = 1, max = 64),
+        inner(
+            length(min = 1, max = 253),
+            regex(pattern = r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+        )
+    )]
+    #[schemars(extend("x-kubernetes-list-type" = "set"))]
+    pub hosts: Vec<String>,
+    /// What is allowed. The rule with the longest matching path decides, whatever the order; rules of equal paths add up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub rules: Vec<AccessRule>,
+    /// Cedar policies for what rules cannot say. They hold for this policy's hosts only; a `forbid` wins over every rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 32768))]
+    pub cedar: Option<String>,
+}
+
+/// Whether refusals take effect.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Refuse what is not allowed.
+    #[default]
+    Enforce,
+    /// Record what would have been refused, and let it through.
+    Shadow,
+}
+
+/// What is allowed on some paths.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AccessRule {
+    /// Path prefixes, by whole segments: `/api` covers `/api` and `/api/x`, never `/apiary`. Absent: every path.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 32),
+        inner(length(min = 1, max = 1024), regex(pattern = r"^/[^?#;\\%\s]*$"))
+    )]
+    pub paths: Vec<String>,
+    /// HTTP methods, in capitals. Absent: every method.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 16),
+        inner(length(min = 1, max = 32), regex(pattern = "^[A-Z][A-Z_-]*$"))
+    )]
+    pub methods: Vec<String>,
+    /// Who is allowed.
+    pub allow: Allow,
+}
+
+/// Who is allowed: whoever fits one of the fields.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("has(self.anyone) || has(self.signedIn) || has(self.roles) || has(self.groups) || has(self.users) || has(self.services)").message("say who is allowed: one of anyone, signedIn, roles, groups, users, services"))]
+#[x_kube(validation = Rule::new("!has(self.anyone) || !(has(self.signedIn) || has(self.roles) || has(self.groups) || has(self.users) || has(self.services))").message("`anyone` already includes everybody: leave out the other fields"))]
+pub struct Allow {
+    /// Everybody, signed in or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self").message("only `true` has a meaning: leave the field out to allow nobody by it"))]
+    pub anyone: Option<bool>,
+    /// Every person who is signed in and not pending, and every service with a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self").message("only `true` has a meaning: leave the field out to allow nobody by it"))]
+    pub signed_in: Option<bool>,
+    /// People and services with one of these roles. `admin` has every right of `user`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 128)))]
+    pub roles: Option<Vec<String>>,
+    /// Members of one of these groups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 256)))]
+    pub groups: Option<Vec<String>>,
+    /// People with one of these verified e-mail addresses, in lower case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 64),
+        inner(length(min = 3, max = 254), regex(pattern = "^[^A-Z@\\s]+@[^A-Z@\\s]+$"))
+    )]
+    pub users: Option<Vec<String>>,
+    /// Services, by the `owner.service` of their ApiKey, as `namespace/service`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 64),
+        inner(length(min = 3, max = 127), regex(pattern = "^[a-z0-9-]+/[a-z0-9-]+$"))
+    )]
+    pub services: Option<Vec<String>>,
+}
+
+/// What became of an AccessPolicy.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct AccessPolicyStatus {
+    /// The generation that the conditions speak of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// `Accepted`, `Published`, `Ready`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+}

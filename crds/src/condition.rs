@@ -1,0 +1,76 @@
+//! What `status.conditions` may say: the types of condition and the one list of reasons.
+
+use serde::{Deserialize, Serialize};
+
+/// A type of condition that every kind reports.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ConditionType {
+    /// The resource is well formed and what it refers to exists.
+    Accepted,
+    /// The Snapshot that replicas read contains it.
+    Published,
+    /// The summary: accepted, published, and nothing stands in its way.
+    Ready,
+}
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $name:ident),+ $(,)?) => {
+        /// Why a resource is not accepted, or that it is.
+        #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Reason { $($(#[doc = $doc])+ $name),+ }
+
+        impl Reason {
+            /// Every reason with its explanation, in the order of the documentation.
+            pub const ALL: &'static [(Reason, &'static str)] = &[$((Reason::$name, concat!($($doc),+))),+];
+
+            /// The CamelCase name, as conditions carry it.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Reason::$name => stringify!($name)),+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The resource is accepted as it stands.
+    Accepted,
+    /// The text cannot be read as a Kubernetes object.
+    Unreadable,
+    /// A field is missing, unknown, of the wrong type or out of its bounds.
+    InvalidField,
+    /// Two objects of one kind have the same namespace and name.
+    Duplicate,
+    /// A Secret that is referred to does not exist.
+    SecretMissing,
+    /// A Secret exists but lacks the key, or its value cannot be used.
+    SecretUnusable,
+    /// An AuthProvider that is referred to does not exist.
+    ProviderMissing,
+    /// A duration cannot be read or is out of its bounds.
+    InvalidDuration,
+    /// A URL, host name, path or address cannot be used.
+    InvalidValue,
+    /// The Cedar text does not parse or does not fit the schema.
+    InvalidCedar,
+    /// An older AccessPolicy already claims the host.
+    HostConflict,
+    /// The namespace is not granted the host by `Authd.spec.tenants`.
+    HostNotGranted,
+    /// The namespace may not hand out the role.
+    RoleNotGranted,
+    /// No Authd was found for the resource.
+    NoInstance,
+    /// More than one Authd was found and none was chosen.
+    ManyInstances,
+    /// Two ApiKeys have the same key.
+    KeyConflict,
+    /// The key or secret is too weak.
+    WeakSecret,
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}

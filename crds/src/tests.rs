@@ -1,0 +1,250 @@
+//! Rules that hold for every kind, and the generated YAML.
+
+use serde_json::{Value, json};
+
+use crate::{Duration, KINDS};
+
+fn schema(kind: &str) -> Value {
+    let kind = KINDS.iter().find(|candidate| candidate.name == kind).unwrap();
+    let definition = serde_json::to_value((kind.definition)()).unwrap();
+    definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone()
+}
+
+#[test]
+fn the_yaml_in_the_repository_is_what_the_types_say() {
+    for kind in KINDS {
+        let definition = (kind.definition)();
+        let path = format!(
+            "{}/yaml/{}.yaml",
+            env!("CARGO_MANIFEST_DIR"),
+            definition.spec.names.plural
+        );
+        let generated = serde_saphyr::to_string(&definition).unwrap();
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&path, &generated).unwrap();
+        }
+        let stored = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(stored == generated, "{path} is out of date: run the test with UPDATE=1");
+    }
+}
+
+#[test]
+fn every_string_list_and_number_of_every_spec_is_bounded() {
+    fn walk(at: &str, schema: &Value) {
+        let bounded = match schema["type"].as_str() {
+            Some("string") => {
+                schema["maxLength"].is_u64() || schema["enum"].is_array() || schema["format"] == json!("date-time")
+            }
+            Some("array") => schema["maxItems"].is_u64() || at.ends_with(".conditions"),
+            Some("integer") => schema["maximum"].is_number(),
+            Some("object") if schema["additionalProperties"].is_object() => {
+                schema["maxProperties"].is_u64() || at.ends_with("matchLabels")
+            }
+            _ => true,
+        };
+        assert!(bounded, "{at} has no bound");
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            walk(&format!("{at}.{name}"), property);
+        }
+        if schema["items"].is_object() {
+            walk(&format!("{at}[]"), &schema["items"]);
+        }
+    }
+    for kind in KINDS {
+        walk(kind.name, &schema(kind.name)["properties"]["spec"]);
+    }
+}
+
+#[test]
+fn every_field_of_every_spec_explains_itself() {
+    fn walk(at: &str, schema: &Value) {
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            let at = format!("{at}.{name}");
+            assert!(property["description"].is_string(), "{at} has no doc comment");
+            walk(&at, property);
+            walk(&at, &property["items"]);
+        }
+    }
+    for kind in KINDS {
+        walk(kind.name, &schema(kind.name)["properties"]["spec"]);
+    }
+}
+
+/// The messages with which the CEL rules of a kind refuse a spec.
+#[track_caller]
+fn check(kind: &str, spec: &Value, expected: &[&str]) {
+    let schema = schema(kind);
+    assert!(
+        !kube_cel::compile_schema(&schema).has_errors(),
+        "a rule of {kind} does not compile"
+    );
+    let object = json!({"apiVersion": "authd.dev/v1alpha1", "kind": kind, "metadata": {"name": "x"}, "spec": spec});
+    let messages: Vec<String> = match kube_cel::Validator::new().validate_with_defaults(&schema, &object, None) {
+        Ok(()) => Vec::new(),
+        Err(errors) => errors.into_vec().into_iter().map(|error| error.message).collect(),
+    };
+    assert_eq!(messages.len(), expected.len(), "{kind} {spec}: {messages:?}");
+    for (message, fragment) in messages.iter().zip(expected) {
+        assert!(
+            message.contains(fragment),
+            "{kind} {spec}: `{message}` lacks `{fragment}`"
+        );
+    }
+}
+
+#[test]
+fn an_authd_is_refused_with_a_reason() {
+    let url = |url: &str| json!({"publicUrl": url});
+    for good in [
+        "https://auth.example.com",
+        "https://auth.example.com:8443",
+        "http://localhost:8080",
+        "http://auth.demo.localhost:8000",
+        "http://127.0.0.1:8080/",
+        "http://[::1]:8080",
+    ] {
+        check("Authd", &url(good), &[]);
+    }
+    for bad in [
+        "http://auth.example.com",
+        "https://auth.example.com/auth",
+        "https://Auth.example.com",
+        "https://user@auth.example.com",
+        "javascript:alert(1)",
+        "http://localhost.evil.com",
+        "http://evillocalhost",
+    ] {
+        check("Authd", &url(bad), &["must be https://HOST"]);
+    }
+    let tokens = |tokens: Value| json!({"publicUrl": "https://a.example.com", "tokens": tokens});
+    let secret = json!({"name": "s", "key": "k"});
+    check(
+        "Authd",
+        &tokens(json!({"algorithm": "HS256", "secretRef": secret})),
+        &[],
+    );
+    check("Authd", &tokens(json!({"algorithm": "HS256"})), &["HS256 needs one"]);
+    check(
+        "Authd",
+        &tokens(json!({"secretRef": secret})),
+        &["goes with `algorithm: HS256`"],
+    );
+    check("Authd", &tokens(json!({"lifetime": "0"})), &["unsafeNeverExpire"]);
+    check(
+        "Authd",
+        &tokens(json!({"lifetime": "-1", "unsafeNeverExpire": true})),
+        &[],
+    );
+}
+
+#[test]
+fn an_access_policy_is_refused_with_a_reason() {
+    let rules = |rules: Value| json!({"hosts": ["a.example.com"], "rules": rules});
+    check("AccessPolicy", &rules(json!([{"allow": {"anyone": true}}])), &[]);
+    check(
+        "AccessPolicy",
+        &json!({"hosts": ["a.example.com"], "cedar": "permit(principal, action, resource);"}),
+        &[],
+    );
+    check("AccessPolicy", &rules(json!([])), &["say what is allowed"]);
+    check("AccessPolicy", &rules(json!([{"allow": {}}])), &["say who is allowed"]);
+    check(
+        "AccessPolicy",
+        &rules(json!([{"allow": {"anyone": false}}])),
+        &["only `true` has a meaning"],
+    );
+    check(
+        "AccessPolicy",
+        &rules(json!([{"allow": {"anyone": true, "roles": ["a"]}}])),
+        &["already includes everybody"],
+    );
+}
+
+#[test]
+fn an_api_key_is_refused_with_a_reason() {
+    let hash = format!("sha256:{}", "a".repeat(64));
+    check("ApiKey", &json!({"owner": {"service": "ci"}, "secretName": "ci"}), &[]);
+    check(
+        "ApiKey",
+        &json!({"owner": {"user": "a@example.com"}, "hash": hash}),
+        &[],
+    );
+    check(
+        "ApiKey",
+        &json!({"owner": {"service": "ci"}}),
+        &["exactly one of `secretName` and `hash`"],
+    );
+    check(
+        "ApiKey",
+        &json!({"owner": {"service": "ci"}, "secretName": "ci", "hash": hash}),
+        &["exactly one of"],
+    );
+    check(
+        "ApiKey",
+        &json!({"owner": {}, "secretName": "ci"}),
+        &["exactly one of `service` and `user`"],
+    );
+    check(
+        "ApiKey",
+        &json!({"owner": {"user": "a@example.com"}, "secretName": "ci", "roles": ["x"]}),
+        &["leave out `roles`"],
+    );
+}
+
+#[test]
+fn a_provider_and_a_mapping_are_refused_with_a_reason() {
+    check("AuthProvider", &json!({"password": {}}), &[]);
+    check(
+        "AuthProvider",
+        &json!({"displayName": "x"}),
+        &["exactly one kind of provider"],
+    );
+    let roles = |grant: Value| json!({"providerRef": {"name": "p"}, "roles": [grant]});
+    let equals = json!([{"claim": "groups", "equals": "x"}]);
+    check("RoleMapping", &roles(json!({"role": "admin", "whenAny": equals})), &[]);
+    check(
+        "RoleMapping",
+        &roles(json!({"role": "pending", "whenAny": equals})),
+        &["`onNoMatch: Pending`"],
+    );
+    check(
+        "RoleMapping",
+        &roles(json!({"role": "a", "whenAny": [{"claim": "groups"}]})),
+        &["`equals` and `glob`"],
+    );
+    check(
+        "RoleMapping",
+        &json!({"providerRef": {"name": "p"}}),
+        &["say what is granted"],
+    );
+}
+
+#[test]
+fn a_duration_is_read_strictly() {
+    #[track_caller]
+    fn check(text: &str, expected: Result<Option<u64>, ()>) {
+        assert_eq!(
+            Duration(text.to_owned()).milliseconds().map_err(|_| ()),
+            expected,
+            "{text}"
+        );
+    }
+    // acceptance 44
+    check("30m", Ok(Some(1_800_000)));
+    check("2h", Ok(Some(7_200_000)));
+    check("1d", Ok(Some(86_400_000)));
+    check("1w", Ok(Some(604_800_000)));
+    check("1.5h", Ok(Some(5_400_000)));
+    check("4w2d", Ok(Some(2_592_000_000)));
+    check("10ms", Ok(Some(10)));
+    // acceptance 45
+    check("-1", Ok(None));
+    check("0", Ok(None));
+    // acceptance 46
+    for bad in [
+        "", "4", "4 weeks", "1month", "abc5m", "-5m", "0s", "5m ", "5m\n", "1.h", ".5h", "1..5h", "5min", "200y",
+        "99999w",
+    ] {
+        check(bad, Err(()));
+    }
+}
