@@ -1,8 +1,22 @@
-//! The policy engine, pure: [`compile`] turns [`Resources`] into a [`Snapshot`], and an [`Engine`] made of it answers who may do
+//! The policy engine, pure: [`compile()`] turns [`Resources`] into a [`Snapshot`], and an [`Engine`] made of it answers who may do
 //! what, and why.
 //!
 //! There is no I/O here, no clock, no randomness and no async: time and everything else that is needed are arguments.
 
+pub mod cedar;
+pub mod compile;
+pub mod engine;
+pub mod principal;
+pub mod problem;
 pub mod resources;
+pub mod secret;
+pub mod snapshot;
+pub mod target;
 
+pub use compile::{Compiled, compile};
+pub use engine::Engine;
+pub use principal::Principal;
+pub use problem::Problem;
 pub use resources::Resources;
+pub use snapshot::Snapshot;
+pub use target::Target;

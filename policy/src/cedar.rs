@@ -1,0 +1,230 @@
+//! Cedar policies built from parts, as JSON syntax trees, so that nobody's text is ever spliced into policy text.
+
+use cedar_policy::{Entities, Entity, EntityId, EntityTypeName, EntityUid, Policy, PolicyId, Schema};
+use serde_json::{Value, json};
+
+/// The one schema, as text.
+pub const SCHEMA: &str = include_str!("authd.cedarschema");
+
+/// The schema, parsed.
+///
+/// # Errors
+/// Never in a released build: a test parses it.
+pub fn schema() -> Result<Schema, String> {
+    Schema::from_cedarschema_str(SCHEMA)
+        .map(|(schema, _)| schema)
+        .map_err(|error| error.to_string())
+}
+
+/// A type of entity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// A role.
+    Role,
+    /// A group.
+    Group,
+    /// A person.
+    User,
+    /// A program.
+    Service,
+    /// Nobody in particular.
+    Anonymous,
+    /// An AccessPolicy.
+    Policy,
+    /// A rule of an AccessPolicy.
+    Rule,
+    /// What is to be reached.
+    Target,
+    /// What a provider said.
+    Claims,
+    /// An action.
+    Action,
+}
+
+impl Type {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Role => "Role",
+            Self::Group => "Group",
+            Self::User => "User",
+            Self::Service => "Service",
+            Self::Anonymous => "Anonymous",
+            Self::Policy => "Policy",
+            Self::Rule => "Rule",
+            Self::Target => "Target",
+            Self::Claims => "Claims",
+            Self::Action => "Action",
+        }
+    }
+
+    /// The entity of this type with that id.
+    ///
+    /// # Errors
+    /// Never: the names of types are plain identifiers.
+    pub fn uid(self, id: &str) -> Result<EntityUid, String> {
+        let name: EntityTypeName = self.name().parse().map_err(|error| format!("{error}"))?;
+        Ok(EntityUid::from_type_name_and_id(name, EntityId::new(id)))
+    }
+}
+
+/// `permit` or `forbid`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Allow when it holds.
+    Permit,
+    /// Refuse when it holds.
+    Forbid,
+}
+
+/// Which part of the question a scope or expression speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Var {
+    /// Who asks.
+    Principal,
+    /// What is to be reached.
+    Resource,
+}
+
+impl Var {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Principal => "principal",
+            Self::Resource => "resource",
+        }
+    }
+
+    /// The variable itself.
+    #[must_use]
+    pub fn expression(self) -> Value {
+        json!({"Var": self.name()})
+    }
+
+    /// One of its attributes.
+    #[must_use]
+    pub fn attribute(self, name: &str) -> Value {
+        json!({".": {"left": self.expression(), "attr": name}})
+    }
+}
+
+/// A reference to an entity inside an expression.
+#[must_use]
+pub fn entity(kind: Type, id: &str) -> Value {
+    json!({"Value": {"__entity": {"type": kind.name(), "id": id}}})
+}
+
+/// A text.
+#[must_use]
+pub fn text(value: &str) -> Value {
+    json!({"Value": value})
+}
+
+/// Any of the items.
+#[must_use]
+pub fn set(items: impl IntoIterator<Item = Value>) -> Value {
+    json!({"Set": items.into_iter().collect::<Vec<_>>()})
+}
+
+/// `left op right`, for the operators `==`, `in`, `contains`, `getTag`, `hasTag`.
+#[must_use]
+pub fn binary(operator: &str, left: Value, right: Value) -> Value {
+    json!({operator: {"left": left, "right": right}})
+}
+
+/// `left` is an entity of that type.
+#[must_use]
+pub fn is(left: Value, kind: Type) -> Value {
+    json!({"is": {"left": left, "entity_type": kind.name()}})
+}
+
+/// `left` has the attribute.
+#[must_use]
+pub fn has(left: Value, attribute: &str) -> Value {
+    json!({"has": {"left": left, "attr": attribute}})
+}
+
+/// Not `argument`.
+#[must_use]
+pub fn not(argument: Value) -> Value {
+    json!({"!": {"arg": argument}})
+}
+
+/// `left` is below the path `prefix`.
+#[must_use]
+pub fn below(left: Value, prefix: &str) -> Value {
+    json!({"like": {"left": left, "pattern": [{"Literal": format!("{prefix}/")}, "Wildcard"]}})
+}
+
+/// All of them; `true` for none.
+#[must_use]
+pub fn all(parts: Vec<Value>) -> Value {
+    parts
+        .into_iter()
+        .reduce(|left, right| binary("&&", left, right))
+        .unwrap_or(json!({"Value": true}))
+}
+
+/// Any of them; `false` for none.
+#[must_use]
+pub fn any(parts: Vec<Value>) -> Value {
+    parts
+        .into_iter()
+        .reduce(|left, right| binary("||", left, right))
+        .unwrap_or(json!({"Value": false}))
+}
+
+/// A policy under construction, and the resource and rule that it comes from.
+#[derive(Clone, Debug)]
+pub struct Draft<'a> {
+    /// Permit or forbid.
+    pub effect: Effect,
+    /// The resource, as `Kind/namespace/name`.
+    pub source: &'a str,
+    /// The field of the resource, such as `spec.rules[1]`.
+    pub rule: &'a str,
+    /// Limits the policy to resources in this entity.
+    pub resource_in: Option<(Type, String)>,
+    /// It applies when this holds.
+    pub when: Option<Value>,
+    /// It applies unless this holds.
+    pub unless: Option<Value>,
+}
+
+impl Draft<'_> {
+    /// The policy as a JSON syntax tree.
+    #[must_use]
+    pub fn tree(self) -> Value {
+        let resource = match self.resource_in {
+            Some((kind, id)) => json!({"op": "in", "entity": {"type": kind.name(), "id": id}}),
+            None => json!({"op": "All"}),
+        };
+        let condition = |kind: &str, body: Option<Value>| body.map(|body| json!({"kind": kind, "body": body}));
+        let conditions: Vec<Value> = [condition("when", self.when), condition("unless", self.unless)]
+            .into_iter()
+            .flatten()
+            .collect();
+        json!({
+            "effect": match self.effect { Effect::Permit => "permit", Effect::Forbid => "forbid" },
+            "principal": {"op": "All"},
+            "action": {"op": "All"},
+            "resource": resource,
+            "conditions": conditions,
+            "annotations": {"source": self.source, "rule": self.rule},
+        })
+    }
+}
+
+/// A policy of its syntax tree.
+///
+/// # Errors
+/// The tree is not a policy.
+pub fn policy(id: &str, tree: Value) -> Result<Policy, String> {
+    Policy::from_json(Some(PolicyId::new(id)), tree).map_err(|error| error.to_string())
+}
+
+/// Entities with their ancestors worked out.
+///
+/// # Errors
+/// Two of them have one id and differ.
+pub fn entities(entities: impl IntoIterator<Item = Entity>) -> Result<Entities, String> {
+    Entities::from_entities(entities, None).map_err(|error| error.to_string())
+}

@@ -1,0 +1,172 @@
+//! `AccessPolicy` to rules with their places, and the Cedar policies that they stand for.
+
+use std::collections::BTreeMap;
+
+use crds::{AccessPolicy, AccessRule, Allow, Reason};
+use serde_json::Value;
+
+use super::cedar_text;
+use super::scope::{Scope, by_age, full_name, is_granted, problem};
+use crate::cedar::{Draft, Effect, Type, Var, all, any, binary, entity, has, is, not, set, text};
+use crate::problem::Problem;
+use crate::snapshot::{Access, CedarPolicy, Place};
+use crate::target;
+
+/// The policies, by name. A host belongs to the oldest policy that claims it; hosts of a broken policy are refused.
+pub(super) fn compile(scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Vec<Access> {
+    let mut claimed: BTreeMap<&str, String> = BTreeMap::new();
+    let mut compiled = Vec::new();
+    for resource in by_age(&scope.resources.access_policies) {
+        let name = full_name(resource);
+        let hosts = hosts(scope, resource, &name, &mut claimed, problems);
+        if hosts.is_empty() {
+            continue;
+        }
+        let access = access(resource, &name, hosts.clone()).unwrap_or_else(|found| {
+            problems.extend(found);
+            let mode = resource.spec.mode;
+            Access {
+                name,
+                mode,
+                hosts,
+                broken: true,
+                rules: Vec::new(),
+                allows: Vec::new(),
+                cedar: Vec::new(),
+            }
+        });
+        compiled.push(access);
+    }
+    compiled.sort_by(|left, right| left.name.cmp(&right.name));
+    compiled
+}
+
+fn hosts<'a>(
+    scope: &Scope<'a>,
+    resource: &'a AccessPolicy,
+    name: &str,
+    claimed: &mut BTreeMap<&'a str, String>,
+    problems: &mut Vec<Problem>,
+) -> Vec<String> {
+    let granted = scope.granted_hosts(resource);
+    let mut hosts = Vec::new();
+    for (index, host) in resource.spec.hosts.iter().enumerate() {
+        let field = format!("spec.hosts[{index}]");
+        if granted.is_some_and(|granted| !is_granted(granted, host)) {
+            let message = format!("`{host}` is not granted to this namespace by `spec.tenants` of the Authd");
+            problems.push(problem(resource, &field, Reason::HostNotGranted, message));
+        } else if let Some(owner) = claimed.get(host.as_str()).filter(|owner| *owner != name) {
+            let message = format!("`{host}` already belongs to AccessPolicy `{owner}`: a host has one policy");
+            problems.push(problem(resource, &field, Reason::HostConflict, message));
+        } else {
+            claimed.insert(host, name.to_owned());
+            hosts.push(host.clone());
+        }
+    }
+    hosts.sort();
+    hosts.dedup();
+    hosts
+}
+
+fn access(resource: &AccessPolicy, name: &str, hosts: Vec<String>) -> Result<Access, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut access = Access {
+        name: name.to_owned(),
+        mode: resource.spec.mode,
+        hosts,
+        broken: false,
+        rules: Vec::new(),
+        allows: Vec::new(),
+        cedar: Vec::new(),
+    };
+    for (index, rule) in resource.spec.rules.iter().enumerate() {
+        match place(resource, index, rule) {
+            Ok(place) => access.rules.push(place),
+            Err(problem) => problems.push(problem),
+        }
+        access.allows.push(allow(name, index, &rule.allow));
+    }
+    if let Some(text) = &resource.spec.cedar {
+        match cedar_text::read(text, name) {
+            Ok(policies) => access.cedar = policies,
+            Err(message) => problems.push(problem(resource, "spec.cedar", Reason::InvalidCedar, message)),
+        }
+    }
+    if resource.spec.rules.is_empty() && resource.spec.cedar.is_none() {
+        problems.push(problem(
+            resource,
+            "spec",
+            Reason::InvalidField,
+            "it allows nothing: add `rules` or `cedar`",
+        ));
+    }
+    if problems.is_empty() { Ok(access) } else { Err(problems) }
+}
+
+fn place(resource: &AccessPolicy, index: usize, rule: &AccessRule) -> Result<Place, Problem> {
+    let read = |(at, path): (usize, &String)| {
+        target::prefix(path).map_err(|error| {
+            let message = format!("`{path}` can never be reached: {error}");
+            problem(
+                resource,
+                &format!("spec.rules[{index}].paths[{at}]"),
+                Reason::InvalidValue,
+                message,
+            )
+        })
+    };
+    let paths = rule.paths.iter().enumerate().map(read).collect::<Result<_, _>>()?;
+    Ok(Place {
+        paths,
+        methods: rule.methods.clone(),
+    })
+}
+
+/// The name of a rule as a Cedar entity.
+pub(crate) fn rule_id(policy: &str, index: usize) -> String {
+    format!("{policy}#{index}")
+}
+
+fn allow(name: &str, index: usize, allow: &Allow) -> CedarPolicy {
+    let source = format!("AccessPolicy/{name}");
+    let rule = format!("spec.rules[{index}]");
+    let draft = Draft {
+        effect: Effect::Permit,
+        source: &source,
+        rule: &rule,
+        resource_in: Some((Type::Rule, rule_id(name, index))),
+        when: (allow.anyone != Some(true)).then(|| who(allow)),
+        unless: None,
+    };
+    let tree = draft.tree();
+    CedarPolicy { source, rule, tree }
+}
+
+fn who(allow: &Allow) -> Value {
+    let principal = || Var::Principal.expression();
+    let person = || {
+        all(vec![
+            is(principal(), Type::User),
+            not(Var::Principal.attribute("pending")),
+        ])
+    };
+    let among =
+        |kind: Type, names: &[String]| binary("in", principal(), set(names.iter().map(|name| entity(kind, name))));
+    let mut ways = Vec::new();
+    if allow.signed_in == Some(true) {
+        ways.extend([person(), is(principal(), Type::Service)]);
+    }
+    ways.extend(allow.roles.iter().map(|roles| among(Type::Role, roles)));
+    ways.extend(allow.groups.iter().map(|groups| among(Type::Group, groups)));
+    ways.extend(allow.services.iter().map(|services| among(Type::Service, services)));
+    if let Some(users) = &allow.users {
+        let addresses = set(users.iter().map(|user| text(user)));
+        let email = Var::Principal.attribute("email");
+        ways.push(all(vec![
+            person(),
+            has(principal(), "email"),
+            binary("contains", addresses, email),
+        ]));
+    }
+    any(ways)
+}

@@ -1,0 +1,176 @@
+//! What one instance may see: its own namespace, and tenants as far as they are granted hosts.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crds::{Authd, Duration, Reason, Resource, ResourceExt, SecretKeyRef};
+
+use crate::problem::Problem;
+use crate::resources::{Resources, Secret};
+use crate::target::host_matches;
+
+/// The instance, and how to find what it refers to.
+pub(super) struct Scope<'a> {
+    pub(super) resources: &'a Resources,
+    pub(super) authd: &'a Authd,
+    secrets: HashMap<(&'a str, &'a str), &'a Secret>,
+    granted: BTreeMap<&'a str, Vec<&'a str>>,
+}
+
+/// Finds the instance.
+pub(super) fn choose<'a>(
+    resources: &'a Resources,
+    instance: Option<&str>,
+    problems: &mut Vec<Problem>,
+) -> Option<&'a Authd> {
+    let named = |authd: &&Authd| instance.is_none_or(|instance| instance == full_name(*authd));
+    let mut found = resources.authds.iter().filter(named);
+    let (first, second) = (found.next(), found.next());
+    match (first, second) {
+        (Some(authd), None) => Some(authd),
+        (Some(_), Some(_)) => {
+            for authd in &resources.authds {
+                let message = "more than one Authd was found: choose one with `--instance NAMESPACE/NAME`";
+                problems.push(problem(authd, "", Reason::ManyInstances, message));
+            }
+            None
+        }
+        (None, _) => {
+            let wanted = instance.map_or(String::new(), |instance| format!(" named `{instance}`"));
+            problems.push(Problem {
+                kind: "Authd".to_owned(),
+                namespace: String::new(),
+                name: String::new(),
+                field: String::new(),
+                reason: Reason::NoInstance,
+                message: format!("there is no Authd{wanted}: add one with at least `spec.publicUrl`"),
+            });
+            None
+        }
+    }
+}
+
+impl<'a> Scope<'a> {
+    pub(super) fn new(resources: &'a Resources, authd: &'a Authd) -> Self {
+        let secrets = resources
+            .secrets
+            .iter()
+            .map(|s| ((s.namespace.as_str(), s.name.as_str()), s))
+            .collect();
+        let mut granted: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for tenant in &authd.spec.tenants {
+            let labels = &tenant.namespace_selector.match_labels;
+            let chosen = |labels_of: &BTreeMap<String, String>| labels.iter().all(|(k, v)| labels_of.get(k) == Some(v));
+            for namespace in resources
+                .namespaces
+                .iter()
+                .filter(|namespace| !labels.is_empty() && chosen(&namespace.labels))
+            {
+                granted
+                    .entry(&namespace.name)
+                    .or_default()
+                    .extend(tenant.hosts.iter().map(String::as_str));
+            }
+        }
+        Self {
+            resources,
+            authd,
+            secrets,
+            granted,
+        }
+    }
+
+    /// Whether the resource lives in the instance's own namespace.
+    pub(super) fn is_home(&self, resource: &impl ResourceExt) -> bool {
+        resource.namespace() == self.authd.namespace()
+    }
+
+    /// The hosts granted to a tenant's namespace; `None` for the instance's own namespace, which needs no grant.
+    pub(super) fn granted_hosts(&self, resource: &impl ResourceExt) -> Option<&[&'a str]> {
+        let namespace = resource.namespace().unwrap_or_default();
+        (!self.is_home(resource)).then(|| self.granted.get(namespace.as_str()).map_or(&[][..], Vec::as_slice))
+    }
+
+    /// The value that a reference in this resource points at.
+    pub(super) fn secret<K: Resource<DynamicType = ()> + ResourceExt>(
+        &self,
+        resource: &K,
+        field: &str,
+        reference: &SecretKeyRef,
+    ) -> Result<&'a [u8], Problem> {
+        let namespace = resource.namespace().unwrap_or_default();
+        let SecretKeyRef { name, key } = reference;
+        let secret = self.secrets.get(&(namespace.as_str(), name.as_str())).ok_or_else(|| {
+            let message =
+                format!("there is no Secret `{name}` in namespace `{namespace}`: create it with the key `{key}`");
+            problem(resource, field, Reason::SecretMissing, message)
+        })?;
+        let value = secret.data.get(key).filter(|value| !value.is_empty()).ok_or_else(|| {
+            let keys: Vec<String> = secret.data.keys().map(|key| format!("`{key}`")).collect();
+            let message = format!("Secret `{name}` has no value under `{key}`: it has {}", keys.join(", "));
+            problem(resource, field, Reason::SecretUnusable, message)
+        })?;
+        Ok(value)
+    }
+}
+
+/// Whether everything that `pattern` covers is covered by one of the granted patterns.
+pub(super) fn is_granted(granted: &[&str], pattern: &str) -> bool {
+    granted
+        .iter()
+        .any(|grant| *grant == pattern || !pattern.starts_with("*.") && host_matches(grant, pattern))
+}
+
+/// `namespace/name`.
+pub(super) fn full_name(resource: &impl ResourceExt) -> String {
+    format!("{}/{}", resource.namespace().unwrap_or_default(), resource.name_any())
+}
+
+/// Older first, then by namespace and name: the order in which claims are settled.
+pub(super) fn by_age<K: ResourceExt>(resources: &[K]) -> Vec<&K> {
+    let mut sorted: Vec<&K> = resources.iter().collect();
+    sorted.sort_by_cached_key(|resource| {
+        let created = resource.creation_timestamp().map(|time| time.0.as_nanosecond());
+        (
+            created.unwrap_or(i128::MIN),
+            resource.uid().unwrap_or_default(),
+            full_name(*resource),
+        )
+    });
+    sorted
+}
+
+/// Something wrong with this resource.
+pub(super) fn problem<K>(resource: &K, field: &str, reason: Reason, message: impl Into<String>) -> Problem
+where
+    K: Resource<DynamicType = ()> + ResourceExt,
+{
+    Problem {
+        kind: K::kind(&()).into_owned(),
+        namespace: resource.namespace().unwrap_or_default(),
+        name: resource.name_any(),
+        field: field.to_owned(),
+        reason,
+        message: message.into(),
+    }
+}
+
+/// Reads a duration in seconds; `None` is "without end".
+pub(super) fn seconds<K>(resource: &K, field: &str, duration: &Duration) -> Result<Option<u64>, Problem>
+where
+    K: Resource<DynamicType = ()> + ResourceExt,
+{
+    duration
+        .seconds()
+        .map_err(|error| problem(resource, field, Reason::InvalidDuration, error.to_string()))
+}
+
+/// Reads a duration that must have an end.
+pub(super) fn finite<K>(resource: &K, field: &str, duration: &Duration) -> Result<u64, Problem>
+where
+    K: Resource<DynamicType = ()> + ResourceExt,
+{
+    seconds(resource, field, duration)?.ok_or_else(|| {
+        let message = format!("`{}` has no end: give a duration such as `12h`", duration.0);
+        problem(resource, field, Reason::InvalidDuration, message)
+    })
+}

@@ -1,0 +1,129 @@
+//! Which policies can matter to a question, found by host, path and method before Cedar sees any: its cost grows with the number
+//! of policies that it is shown.
+
+use std::net::IpAddr;
+
+use super::{Context, Engine, ReadyAccess};
+use crate::principal::Principal;
+use crate::snapshot::{CedarPolicy, Place};
+use crate::target::{Scheme, Target, covers};
+
+/// The policies that can matter to a question.
+#[derive(Clone, Copy, Debug)]
+pub struct Slice<'e> {
+    pub(super) access: Option<(usize, &'e ReadyAccess)>,
+    /// The rules that fit best, one bit each.
+    pub(super) rules: u64,
+}
+
+/// What hand-written policies read beside the principal and the rules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reads {
+    target: bool,
+    client_ip: bool,
+    now: bool,
+}
+
+impl Reads {
+    /// Too much rather than too little: a mention in a text literal counts.
+    pub(super) fn of(policies: &[CedarPolicy]) -> Self {
+        let text: Vec<String> = policies.iter().map(|policy| policy.tree.to_string()).collect();
+        let mentions = |word: &str| text.iter().any(|text| text.contains(word));
+        let context = mentions("\"context\"");
+        let (client_ip, now) = (mentions("\"clientIp\""), mentions("\"now\""));
+        let unclear = context && !client_ip && !now;
+        Self {
+            target: !policies.is_empty(),
+            client_ip: client_ip || unclear,
+            now: now || unclear,
+        }
+    }
+}
+
+/// Every input that a decision reads. Equal keys, asked of one Engine, have equal decisions.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DecisionKey {
+    principal: u128,
+    access: usize,
+    rules: u64,
+    facts: Option<Box<Facts>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Facts {
+    host: Box<str>,
+    path: Box<str>,
+    method: Box<str>,
+    scheme: Scheme,
+    client_ip: Option<Option<IpAddr>>,
+}
+
+impl Engine {
+    /// Cuts the question down.
+    #[must_use]
+    pub fn slice(&self, target: &Target<'_>) -> Slice<'_> {
+        let access = self.access_of(&target.host);
+        let rules = access.map_or(0, |(_, ready)| best(&ready.access.rules, target));
+        Slice { access, rules }
+    }
+}
+
+impl Slice<'_> {
+    /// The key under which the decision may be remembered; `None`: it may not.
+    #[must_use]
+    pub fn key(&self, principal: &Principal, target: &Target<'_>, context: &Context) -> Option<DecisionKey> {
+        let (access, reads) = self
+            .access
+            .map_or((usize::MAX, Reads::default()), |(index, ready)| (index, ready.reads));
+        if reads.now {
+            return None;
+        }
+        let restricted = principal.key().is_some_and(|key| !key.restrictions.is_empty());
+        let facts = (reads.target || restricted).then(|| {
+            Box::new(Facts {
+                host: (*target.host).into(),
+                path: (*target.path).into(),
+                method: (*target.method).into(),
+                scheme: target.scheme,
+                client_ip: reads.client_ip.then_some(context.client_ip),
+            })
+        });
+        Some(DecisionKey {
+            principal: principal.fingerprint(),
+            access,
+            rules: self.rules,
+            facts,
+        })
+    }
+}
+
+/// The rules whose path fits best: the longest prefix, and among equals those that name the method.
+fn best(rules: &[Place], target: &Target<'_>) -> u64 {
+    let mut best = (None, 0);
+    for (index, place) in rules.iter().enumerate().take(64) {
+        let Some(fit) = fit(place, target) else { continue };
+        match best.0.cmp(&Some(fit)) {
+            std::cmp::Ordering::Less => best = (Some(fit), 1 << index),
+            std::cmp::Ordering::Equal => best.1 |= 1 << index,
+            std::cmp::Ordering::Greater => {}
+        }
+    }
+    best.1
+}
+
+/// How well a place fits: the length of the prefix, and whether it names the method. `None`: not at all.
+pub(super) fn fit(place: &Place, target: &Target<'_>) -> Option<(usize, bool)> {
+    let method = place.methods.is_empty() || place.methods.iter().any(|method| *method == target.method);
+    let path = if place.paths.is_empty() {
+        Some(0)
+    } else {
+        place
+            .paths
+            .iter()
+            .filter(|prefix| covers(prefix, &target.path))
+            .map(|prefix| prefix.trim_end_matches('/').len())
+            .max()
+    };
+    path.filter(|_| method)
+        .map(|length| (length, !place.methods.is_empty()))
+}

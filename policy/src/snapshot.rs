@@ -1,0 +1,379 @@
+//! The compiled, serializable result: everything that the data plane serves from, immutable and named by its digest.
+
+use std::net::IpAddr;
+
+use crds::{Algorithm, DefaultRole, Endpoint, Mode, OnNoMatch, SameSite};
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::secret::Secret;
+
+/// The format that this program writes and reads.
+pub const FORMAT: u32 = 1;
+
+/// Everything that the data plane serves from. Equal Resources give equal bytes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Snapshot {
+    /// The format, [`FORMAT`].
+    pub format: u32,
+    /// How the instance behaves.
+    pub settings: Settings,
+    /// Ways to sign in, by name.
+    pub providers: Vec<Provider>,
+    /// Keys of ApiKey resources, by digest.
+    pub keys: Vec<Key>,
+    /// AccessPolicies, by namespace and name.
+    pub access: Vec<Access>,
+}
+
+/// A Snapshot cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The bytes are not a Snapshot.
+    #[error("not a snapshot: {0}")]
+    Unreadable(#[from] serde_json::Error),
+    /// It was written by a program of another version.
+    #[error("snapshot format {found} cannot be read: this program reads format {FORMAT}")]
+    Format {
+        /// The format found.
+        found: u32,
+    },
+    /// A policy in it does not parse.
+    #[error("policy `{id}`: {message}")]
+    Policy {
+        /// Where the policy comes from.
+        id: String,
+        /// What Cedar says.
+        message: String,
+    },
+}
+
+impl Snapshot {
+    /// The bytes that are published. They contain secrets.
+    ///
+    /// # Errors
+    /// Never: every part can be written.
+    pub fn bytes(&self) -> Result<Vec<u8>, LoadError> {
+        Ok(serde_json::to_vec(self)?)
+    }
+
+    /// Reads published bytes.
+    ///
+    /// # Errors
+    /// The bytes are not a Snapshot of this format.
+    pub fn read(bytes: &[u8]) -> Result<Self, LoadError> {
+        let snapshot: Self = serde_json::from_slice(bytes)?;
+        if snapshot.format == FORMAT {
+            Ok(snapshot)
+        } else {
+            Err(LoadError::Format { found: snapshot.format })
+        }
+    }
+}
+
+/// The name of a Snapshot: `sha256:` and 64 hexadecimal digits of its bytes.
+#[must_use]
+pub fn digest(bytes: &[u8]) -> String {
+    format!("sha256:{}", hexadecimal(&Sha256::digest(bytes)))
+}
+
+/// Lower-case hexadecimal digits.
+#[must_use]
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+/// How the instance behaves: the fields of an Authd with their defaults, durations in seconds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Settings {
+    /// The Authd, as `namespace/name`.
+    pub instance: String,
+    /// Where people reach the sign-in page: scheme, host and port, without a trailing slash.
+    pub public_url: String,
+    /// What people read at the top of the sign-in page.
+    pub display_name: String,
+    /// The session cookie.
+    pub cookie: Cookie,
+    /// Session tokens.
+    pub tokens: Tokens,
+    /// How long somebody stays signed in.
+    pub sessions: Sessions,
+    /// What a password must be like.
+    pub passwords: Passwords,
+    /// The role of accounts that people make for themselves; `None` lets nobody make one.
+    pub signup: Option<DefaultRole>,
+    /// The first administrator.
+    pub bootstrap_admin: Option<BootstrapAdmin>,
+    /// Whom people may ask, as name and address.
+    pub admin_contact: Option<(String, String)>,
+    /// Where people go after signing out.
+    pub sign_out_redirect: Option<String>,
+    /// Failures to sign in.
+    pub sign_in_limit: Limit,
+    /// Rules for all API keys.
+    pub api_keys: ApiKeys,
+    /// Whose questions are answered and whose forwarded headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+impl Settings {
+    /// Whether a proxy at this address is believed.
+    #[must_use]
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.trusted_proxies.iter().any(|network| network.contains(&peer))
+    }
+
+    /// Whether cookies carry `Secure`.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.public_url.starts_with("https://")
+    }
+}
+
+/// The session cookie.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cookie {
+    /// Its name.
+    pub name: String,
+    /// The domain whose hosts share it.
+    pub domain: Option<String>,
+    /// When a browser sends it with requests from other sites.
+    pub same_site: SameSite,
+}
+
+/// Session tokens.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tokens {
+    /// How they are signed.
+    pub algorithm: Algorithm,
+    /// The secret for `HS256`.
+    pub secret: Option<Secret>,
+    /// Seconds of validity; `None`: without an end.
+    pub lifetime: Option<u64>,
+    /// Seconds between two signing keys.
+    pub rotate_every: u64,
+}
+
+/// How long somebody stays signed in, in seconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sessions {
+    /// From signing in; `None`: without an end.
+    pub lifetime: Option<u64>,
+    /// From the last use; `None`: without an end.
+    pub idle: Option<u64>,
+    /// Sessions of one person at a time.
+    pub max_per_user: u32,
+}
+
+/// What a password must be like.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Passwords {
+    /// The fewest characters.
+    pub min_length: u32,
+    /// The cost of bcrypt.
+    pub bcrypt_cost: u32,
+}
+
+/// The first administrator.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BootstrapAdmin {
+    /// E-mail address.
+    pub email: String,
+    /// The name that is shown.
+    pub name: String,
+    /// The first password.
+    pub password: Secret,
+    /// Where the password came from, for people: `Secret namespace/name, key`.
+    pub password_source: String,
+}
+
+/// So many in so long a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Limit {
+    /// How many.
+    pub limit: u32,
+    /// In how many seconds.
+    pub window: u64,
+}
+
+/// Rules for all API keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiKeys {
+    /// Whether people may make and use keys of their own.
+    pub enabled: bool,
+    /// What keys without endpoints of their own may reach; `None`: all that their owner may.
+    pub allowed_endpoints: Option<Vec<String>>,
+    /// Keys that one person may have.
+    pub max_per_user: u32,
+}
+
+/// A way to sign in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Provider {
+    /// Its name.
+    pub name: String,
+    /// What people read on the sign-in page.
+    pub display_name: String,
+    /// How it works.
+    pub method: Method,
+    /// What becomes of somebody to whom nothing is granted; `None`: no RoleMapping speaks of the provider.
+    pub on_no_match: Option<OnNoMatch>,
+    /// What its claims grant.
+    pub grants: Vec<Grant>,
+}
+
+/// How a provider works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Method {
+    /// E-mail address and password.
+    Password,
+}
+
+/// What may be granted.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Granted {
+    /// A role.
+    Role(String),
+    /// Membership of a group.
+    Group(String),
+}
+
+/// What some claims grant, as a Cedar policy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Grant {
+    /// What is granted.
+    pub granted: Granted,
+    /// The claims and globs that the policy asks for as tags.
+    pub globs: Vec<(String, String)>,
+    /// The policy.
+    pub policy: CedarPolicy,
+}
+
+/// A Cedar policy and where it comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CedarPolicy {
+    /// The resource, as `Kind/namespace/name`.
+    pub source: String,
+    /// The field, such as `spec.rules[1]`.
+    pub rule: String,
+    /// The policy as Cedar's JSON syntax tree.
+    pub tree: serde_json::Value,
+}
+
+/// A key of an ApiKey resource. The key itself is nowhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Key {
+    /// SHA-256 of the key.
+    #[serde(with = "hex_digest")]
+    pub digest: [u8; 32],
+    /// The ApiKey, as `namespace/name`.
+    pub name: String,
+    /// For whom it acts.
+    pub owner: KeyOwner,
+    /// Roles of the service.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
+    /// Lists of endpoints of each of which one must fit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restrictions: Vec<Vec<Endpoint>>,
+    /// Refused before, in epoch seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<i64>,
+    /// Refused from then on, in epoch seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
+    /// Switched off.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspended: bool,
+}
+
+/// For whom a key acts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum KeyOwner {
+    /// A service, as `namespace/service`.
+    Service(String),
+    /// A person, by e-mail address.
+    User(String),
+}
+
+/// An AccessPolicy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Access {
+    /// The AccessPolicy, as `namespace/name`.
+    pub name: String,
+    /// Whether refusals take effect.
+    pub mode: Mode,
+    /// The hosts that it governs.
+    pub hosts: Vec<String>,
+    /// Whether it was left out for its problems: its hosts are refused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub broken: bool,
+    /// Where each rule applies.
+    pub rules: Vec<Place>,
+    /// What the rules allow, one policy a rule, in their order.
+    pub allows: Vec<CedarPolicy>,
+    /// Policies written by hand.
+    pub cedar: Vec<CedarPolicy>,
+}
+
+/// Where a rule applies.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Place {
+    /// Path prefixes; none: every path.
+    pub paths: Vec<String>,
+    /// Methods; none: every method.
+    pub methods: Vec<String>,
+}
+
+mod hex_digest {
+    //! A digest as hexadecimal digits.
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(digest: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&super::hexadecimal(digest))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        super::read_digest(&text).ok_or_else(|| D::Error::custom("not 64 hexadecimal digits"))
+    }
+}
+
+/// Reads 64 hexadecimal digits.
+#[must_use]
+pub fn read_digest(text: &str) -> Option<[u8; 32]> {
+    let mut digest = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (byte, index) in digest.iter_mut().zip((0..64).step_by(2)) {
+        *byte = u8::from_str_radix(text.get(index..index + 2)?, 16).ok()?;
+    }
+    Some(digest)
+}
