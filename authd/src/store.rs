@@ -1,1 +1,163 @@
-//! Not written yet.
+//! What is durable, and how is it kept?
+//!
+//! One SQLite file. A method that returns `Ok` has written to the disk: what was acknowledged survives a crash. Who may
+//! call what, hashing and what is kept in memory are not here; neither are rate limits, which live in [`crate::shared`].
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, Sqlite, SqlitePool, Transaction};
+use uuid::Uuid;
+
+pub use access::Ended;
+pub use identities::{ClaimsChange, Identity, Membership};
+pub use keys::{ActiveKey, Key, KeyHash, NewKey};
+pub use revocations::{Reason, Revocation, RevocationKind};
+pub use sessions::{NewSession, Session};
+pub use users::{Direction, NewUser, Order, Profile, Role, User, UserPage, UserQuery};
+
+mod access;
+mod file;
+mod identities;
+mod keys;
+mod revocations;
+mod sessions;
+mod users;
+
+#[cfg(test)]
+mod tests;
+
+/// The durable rows; clones share the same connections.
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// One connection: SQLite has one writer, and waiting here is fair and has a time limit.
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+/// Why an operation on the store was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database does not answer; the cause is for the log, never for callers.
+    #[error("the database is unavailable")]
+    Unavailable(#[source] sqlx::Error),
+    /// Something with the same unique value exists, such as another account with the e-mail address.
+    #[error("already taken")]
+    Conflict,
+    /// There is no such row, or its user does not exist or is disabled.
+    #[error("not found")]
+    NotFound,
+    /// The change would leave no enabled admin.
+    #[error("the last enabled admin must stay one")]
+    LastAdmin,
+    /// The file was written by a newer version of the program.
+    #[error("`{}` has schema {found}, and this program knows only {known}: run the newer program, or restore a backup", path.display())]
+    TooNew {
+        /// The database file.
+        path: PathBuf,
+        /// The newest migration that was applied to it.
+        found: i64,
+        /// The newest migration that this program has.
+        known: i64,
+    },
+    /// The schema of the file is not the one that this program's migrations make.
+    #[error("`{}` cannot be brought to this program's schema: restore a backup, or name a data directory of authd's own", path.display())]
+    Schema {
+        /// The database file.
+        path: PathBuf,
+        /// The migration that does not fit.
+        source: sqlx::migrate::MigrateError,
+    },
+    /// The file exists and is not an SQLite database.
+    #[error("`{}` is not an SQLite database: move it away, and a new one is made", path.display())]
+    NotDatabase {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The data directory or the file in it cannot be used.
+    #[error("`{}` cannot be used: {wanted}", path.display())]
+    Path {
+        /// The directory or file.
+        path: PathBuf,
+        /// What would be right.
+        wanted: &'static str,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::RowNotFound => Self::NotFound,
+            sqlx::Error::Database(cause) if cause.is_unique_violation() => Self::Conflict,
+            // The only thing that rows refer to is their user.
+            sqlx::Error::Database(cause) if cause.is_foreign_key_violation() => Self::NotFound,
+            _ => Self::Unavailable(error),
+        }
+    }
+}
+
+impl Store {
+    /// Opens `authd.db` in the directory, making both where they are missing, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`Error::Path`], [`Error::NotDatabase`], [`Error::TooNew`], [`Error::Schema`] or [`Error::Unavailable`], each
+    /// naming the file.
+    pub async fn open(dir: &Path) -> Result<Self, Error> {
+        file::open(dir).await
+    }
+
+    /// Asks the database file for a row, to know that it can be read.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn ping(&self) -> Result<(), Error> {
+        sqlx::query("SELECT version FROM _sqlx_migrations LIMIT 1")
+            .fetch_one(&self.readers)
+            .await?;
+        Ok(())
+    }
+
+    /// Waits for what is under way, folds the log into the file and closes it; every later call is refused.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    /// A transaction that may write; it is undone when it is dropped before `commit`.
+    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, Error> {
+        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+}
+
+fn id_in(row: &SqliteRow, column: &str) -> Result<Uuid, sqlx::Error> {
+    let text: &str = row.try_get(column)?;
+    Uuid::parse_str(text).map_err(|cause| undecodable(column, cause))
+}
+
+fn time_in(row: &SqliteRow, column: &str) -> Result<Timestamp, sqlx::Error> {
+    let milliseconds: i64 = row.try_get(column)?;
+    Timestamp::from_millisecond(milliseconds).map_err(|cause| undecodable(column, cause))
+}
+
+fn optional_time_in(row: &SqliteRow, column: &str) -> Result<Option<Timestamp>, sqlx::Error> {
+    let milliseconds: Option<i64> = row.try_get(column)?;
+    milliseconds
+        .map(|milliseconds| {
+            Timestamp::from_millisecond(milliseconds).map_err(|cause| undecodable(column, cause))
+        })
+        .transpose()
+}
+
+fn undecodable(column: &str, cause: impl Into<sqlx::error::BoxDynError>) -> sqlx::Error {
+    sqlx::Error::ColumnDecode {
+        index: column.into(),
+        source: cause.into(),
+    }
+}
+
+fn milliseconds(time: Option<Timestamp>) -> Option<i64> {
+    time.map(Timestamp::as_millisecond)
+}

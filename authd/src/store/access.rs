@@ -1,0 +1,188 @@
+//! What happens to an account's sessions and keys when its rights change?
+//!
+//! Each change and the revocations that follow from it are one transaction: there is no moment, and no crash, after which
+//! the change holds and an old session does too. The caller then puts what is returned into memory.
+
+use jiff::Timestamp;
+use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::SqliteConnection;
+use uuid::Uuid;
+
+use super::keys::{self, ActiveKey, KeyHash};
+use super::revocations::{self, Reason, Revocation};
+use super::sessions;
+use super::users::{Role, User};
+use super::{Error, Store};
+
+#[cfg(test)]
+mod tests;
+
+/// What a change ended, for whoever keeps it in memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// The sessions that are refused from now on.
+    pub revocations: Vec<Revocation>,
+    /// The keys that no longer open anything.
+    pub keys: Vec<KeyHash>,
+}
+
+impl Store {
+    /// Sets the password's hash and ends every session of the user, but the one to `keep`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Unavailable`].
+    pub async fn change_password_hash(
+        &self,
+        user: Uuid,
+        hash: &SecretString,
+        keep: Option<Uuid>,
+        now: Timestamp,
+    ) -> Result<Ended, Error> {
+        let mut transaction = self.begin().await?;
+        let done =
+            sqlx::query("UPDATE users SET password_hash = $2, updated_at = $3 WHERE id = $1")
+                .bind(user.to_string())
+                .bind(hash.expose_secret())
+                .bind(now.as_millisecond())
+                .execute(&mut *transaction)
+                .await?;
+        if done.rows_affected() == 0 {
+            return Err(Error::NotFound);
+        }
+        let revocations =
+            end_all(&mut transaction, user, keep, (Reason::PasswordChanged, now)).await?;
+        transaction.commit().await?;
+        Ok(Ended {
+            revocations,
+            keys: Vec::new(),
+        })
+    }
+
+    /// Changes the role and ends every session of the user; the role that the user has already changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::LastAdmin`], [`Error::Unavailable`].
+    pub async fn change_role(
+        &self,
+        user: Uuid,
+        role: Role,
+        now: Timestamp,
+    ) -> Result<Ended, Error> {
+        let mut transaction = self.begin().await?;
+        let before = find(&mut transaction, user).await?;
+        if before.role == role {
+            return Ok(Ended::default());
+        }
+        keep_an_admin(&mut transaction, &before).await?;
+        sqlx::query("UPDATE users SET role = $2, updated_at = $3 WHERE id = $1")
+            .bind(user.to_string())
+            .bind(role.as_str())
+            .bind(now.as_millisecond())
+            .execute(&mut *transaction)
+            .await?;
+        let revocations = end_all(&mut transaction, user, None, (Reason::RoleChanged, now)).await?;
+        transaction.commit().await?;
+        Ok(Ended {
+            revocations,
+            keys: Vec::new(),
+        })
+    }
+
+    /// Keeps the user out: ends every session, and suspends every key until [`Store::enable_user`].
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::LastAdmin`], [`Error::Unavailable`].
+    pub async fn disable_user(&self, user: Uuid, now: Timestamp) -> Result<Ended, Error> {
+        let mut transaction = self.begin().await?;
+        let before = find(&mut transaction, user).await?;
+        keep_an_admin(&mut transaction, &before).await?;
+        set_disabled(&mut transaction, user, true, now).await?;
+        let keys = keys::hashes_of(&mut transaction, user).await?;
+        let revocations =
+            end_all(&mut transaction, user, None, (Reason::AccountDisabled, now)).await?;
+        transaction.commit().await?;
+        Ok(Ended { revocations, keys })
+    }
+
+    /// Lets the user in again, and returns the keys that open again; the sessions stay ended.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Unavailable`].
+    pub async fn enable_user(&self, user: Uuid, now: Timestamp) -> Result<Vec<ActiveKey>, Error> {
+        let mut transaction = self.begin().await?;
+        find(&mut transaction, user).await?;
+        set_disabled(&mut transaction, user, false, now).await?;
+        let keys = keys::active_of(&mut transaction, user, now).await?;
+        transaction.commit().await?;
+        Ok(keys)
+    }
+
+    /// Deletes the account with its sessions, keys, identities and memberships.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::LastAdmin`], [`Error::Unavailable`].
+    pub async fn delete_user(&self, user: Uuid, now: Timestamp) -> Result<Ended, Error> {
+        let mut transaction = self.begin().await?;
+        let before = find(&mut transaction, user).await?;
+        keep_an_admin(&mut transaction, &before).await?;
+        let keys = keys::hashes_of(&mut transaction, user).await?;
+        let revocations =
+            end_all(&mut transaction, user, None, (Reason::AccountDeleted, now)).await?;
+        // The other tables refer to this one with ON DELETE CASCADE.
+        sqlx::query("DELETE FROM users WHERE id = $1")
+            .bind(user.to_string())
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(Ended { revocations, keys })
+    }
+}
+
+async fn find(connection: &mut SqliteConnection, user: Uuid) -> Result<User, Error> {
+    let query = sqlx::query_as("SELECT * FROM users WHERE id = $1").bind(user.to_string());
+    Ok(query.fetch_one(connection).await?)
+}
+
+/// Refuses where the user is the only enabled admin.
+async fn keep_an_admin(connection: &mut SqliteConnection, user: &User) -> Result<(), Error> {
+    if user.role != Role::Admin || user.disabled {
+        return Ok(());
+    }
+    let others: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM users WHERE role = 'admin' AND disabled = FALSE AND id <> $1",
+    )
+    .bind(user.id.to_string())
+    .fetch_one(connection)
+    .await?;
+    if others == 0 {
+        Err(Error::LastAdmin)
+    } else {
+        Ok(())
+    }
+}
+
+async fn set_disabled(
+    connection: &mut SqliteConnection,
+    user: Uuid,
+    disabled: bool,
+    now: Timestamp,
+) -> Result<(), Error> {
+    sqlx::query("UPDATE users SET disabled = $2, updated_at = $3 WHERE id = $1")
+        .bind(user.to_string())
+        .bind(disabled)
+        .bind(now.as_millisecond())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn end_all(
+    connection: &mut SqliteConnection,
+    user: Uuid,
+    keep: Option<Uuid>,
+    (reason, now): (Reason, Timestamp),
+) -> Result<Vec<Revocation>, Error> {
+    let ended = sessions::revocable(connection, user, keep).await?;
+    revocations::end_sessions(connection, &ended, reason, now).await?;
+    Ok(ended)
+}

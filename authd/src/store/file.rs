@@ -1,0 +1,144 @@
+//! How is the database file made, guarded and opened?
+//!
+//! Only its owner may read it: the file is 0600 (SQLite gives `-wal` and `-shm` the same mode) and a directory that is
+//! made here is 0700. The tables are in `migrations/`.
+
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::SqlSafeStr as _;
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use super::{Error, Store};
+
+const FILE: &str = "authd.db";
+const READERS: u32 = 4;
+const WAIT: Duration = Duration::from_secs(5);
+
+/// Every migration, oldest first; one that was released is never changed.
+const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "first", include_str!("migrations/0001_first.sql"))];
+
+/// Opens the file in the directory, making both where they are missing.
+pub(super) async fn open(dir: &Path) -> Result<Store, Error> {
+    let path = prepare(dir)?;
+    // Never closed while idle: SQLite folds its log in when the last connection goes.
+    let pool = || {
+        SqlitePoolOptions::new()
+            .acquire_timeout(WAIT)
+            .idle_timeout(None)
+            .max_lifetime(None)
+    };
+    let options = SqliteConnectOptions::new()
+        .filename(&path)
+        .foreign_keys(true)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(WAIT);
+
+    let writing = options.clone().journal_mode(SqliteJournalMode::Wal);
+    let writer = pool()
+        .max_connections(1)
+        .connect_with(writing)
+        .await
+        .map_err(|error| opening(&path, error))?;
+    if let Err(error) = migrator().run(&writer).await {
+        writer.close().await;
+        return Err(migrating(&path, error));
+    }
+
+    let reading = options.pragma("query_only", "ON");
+    let readers = pool()
+        .max_connections(READERS)
+        .connect_with(reading)
+        .await
+        .map_err(|error| opening(&path, error))?;
+    Ok(Store { writer, readers })
+}
+
+/// Makes the directory and the file, with nobody else's rights on them, before SQLite would with the process's umask.
+fn prepare(dir: &Path) -> Result<PathBuf, Error> {
+    let refusal = |path: &Path, wanted: &'static str| {
+        let path = path.to_owned();
+        move |source: io::Error| Error::Path {
+            path,
+            wanted,
+            source,
+        }
+    };
+    let wanted = "the data directory must be one that this user may make or write to";
+    let dir = std::path::absolute(dir).map_err(refusal(dir, wanted))?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&dir)
+        .map_err(refusal(&dir, wanted))?;
+
+    let path = dir.join(FILE);
+    let wanted =
+        "it must be a file that this user owns, in a directory that this user may write to";
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(refusal(&path, wanted))?;
+    close_to_others(&file).map_err(refusal(&path, wanted))?;
+    // The name of the file must be as durable as what will be in it.
+    File::open(&dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(refusal(&dir, "its changes must reach the disk"))?;
+    Ok(path)
+}
+
+fn close_to_others(file: &File) -> io::Result<()> {
+    if file.metadata()?.permissions().mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    file.set_permissions(Permissions::from_mode(0o600))
+}
+
+fn migrator() -> Migrator {
+    let migration = |&(version, name, sql): &(i64, &'static str, &'static str)| {
+        Migration::new(
+            version,
+            name.into(),
+            MigrationType::Simple,
+            sql.into_sql_str(),
+            false,
+        )
+    };
+    Migrator::with_migrations(MIGRATIONS.iter().map(migration).collect())
+}
+
+fn opening(path: &Path, error: sqlx::Error) -> Error {
+    const NOT_A_DATABASE: &str = "26";
+    match &error {
+        sqlx::Error::Database(cause) if cause.code().as_deref() == Some(NOT_A_DATABASE) => {
+            Error::NotDatabase {
+                path: path.to_owned(),
+            }
+        }
+        _ => Error::Unavailable(error),
+    }
+}
+
+fn migrating(path: &Path, error: MigrateError) -> Error {
+    let known = MIGRATIONS
+        .iter()
+        .map(|(version, ..)| *version)
+        .max()
+        .unwrap_or(0);
+    let path = path.to_owned();
+    match error {
+        MigrateError::VersionMissing(found) if found > known => {
+            Error::TooNew { path, found, known }
+        }
+        MigrateError::Execute(error) => opening(&path, error),
+        source => Error::Schema { path, source },
+    }
+}

@@ -1,0 +1,201 @@
+//! What did providers say of a person, and which groups is the person in?
+//!
+//! An identity is a provider and a subject that never changes. Whether an identity may be linked to an account is decided
+//! at sign-in, not here; here it is only never moved from one account to another.
+
+use jiff::Timestamp;
+use serde_json::Value;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{FromRow, Row as _};
+use uuid::Uuid;
+
+use super::{Error, Store, id_in, time_in, undecodable};
+
+#[cfg(test)]
+mod tests;
+
+/// A person as one provider knows them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Identity {
+    /// The provider's name.
+    pub provider: String,
+    /// The provider's id of the person, which never changes.
+    pub subject: String,
+    /// The account that it signs in to.
+    pub user_id: Uuid,
+    /// What the provider said at the last sign-in.
+    pub claims: Value,
+    /// When the provider said so.
+    pub updated_at: Timestamp,
+}
+
+/// Whether a provider says something else than before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClaimsChange {
+    /// The identity is new, or its claims are not what they were.
+    Changed,
+    /// The claims are what they were, in whatever order.
+    Same,
+}
+
+/// A group that a user is in, and who says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Membership {
+    /// The group's name.
+    pub group: String,
+    /// `manual`, or the provider's name.
+    pub source: String,
+}
+
+impl Store {
+    /// Notes what a provider says of a person.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when the identity is another account's; [`Error::NotFound`] when there is no such user;
+    /// [`Error::Unavailable`].
+    pub async fn upsert_identity(&self, identity: &Identity) -> Result<ClaimsChange, Error> {
+        let mut transaction = self.begin().await?;
+        let before: Option<Identity> =
+            sqlx::query_as("SELECT * FROM identities WHERE provider = $1 AND subject = $2")
+                .bind(&identity.provider)
+                .bind(&identity.subject)
+                .fetch_optional(&mut *transaction)
+                .await?;
+        if before
+            .as_ref()
+            .is_some_and(|before| before.user_id != identity.user_id)
+        {
+            return Err(Error::Conflict);
+        }
+        sqlx::query(
+            "INSERT INTO identities (provider, subject, user_id, claims, updated_at) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (provider, subject) DO UPDATE SET claims = excluded.claims, updated_at = excluded.updated_at",
+        )
+        .bind(&identity.provider)
+        .bind(&identity.subject)
+        .bind(identity.user_id.to_string())
+        .bind(identity.claims.to_string())
+        .bind(identity.updated_at.as_millisecond())
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        let same = before.is_some_and(|before| before.claims == identity.claims);
+        Ok(if same {
+            ClaimsChange::Same
+        } else {
+            ClaimsChange::Changed
+        })
+    }
+
+    /// The identity with the provider and subject, both exact.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn find_identity(
+        &self,
+        provider: &str,
+        subject: &str,
+    ) -> Result<Option<Identity>, Error> {
+        let query = sqlx::query_as("SELECT * FROM identities WHERE provider = $1 AND subject = $2");
+        Ok(query
+            .bind(provider)
+            .bind(subject)
+            .fetch_optional(&self.readers)
+            .await?)
+    }
+
+    /// The user's identities, by provider.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn identities_of(&self, user: Uuid) -> Result<Vec<Identity>, Error> {
+        let query = sqlx::query_as(
+            "SELECT * FROM identities WHERE user_id = $1 ORDER BY provider, subject",
+        );
+        Ok(query
+            .bind(user.to_string())
+            .fetch_all(&self.readers)
+            .await?)
+    }
+
+    /// The groups that the user is in, by name; a group that two sources name comes twice.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn memberships_of(&self, user: Uuid) -> Result<Vec<Membership>, Error> {
+        let query = sqlx::query_as(
+            "SELECT group_name, source FROM memberships WHERE user_id = $1 ORDER BY group_name, source",
+        );
+        Ok(query
+            .bind(user.to_string())
+            .fetch_all(&self.readers)
+            .await?)
+    }
+
+    /// The names of the groups that the user is in, sorted, each once.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn groups_of(&self, user: Uuid) -> Result<Vec<String>, Error> {
+        let mut names: Vec<_> = self
+            .memberships_of(user)
+            .await?
+            .into_iter()
+            .map(|row| row.group)
+            .collect();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// Replaces the groups that one source puts the user into; those from other sources stay.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no such user; [`Error::Unavailable`].
+    pub async fn set_membership(
+        &self,
+        user: Uuid,
+        source: &str,
+        groups: &[String],
+    ) -> Result<(), Error> {
+        let mut transaction = self.begin().await?;
+        sqlx::query("DELETE FROM memberships WHERE user_id = $1 AND source = $2")
+            .bind(user.to_string())
+            .bind(source)
+            .execute(&mut *transaction)
+            .await?;
+        for group in groups {
+            sqlx::query(
+                "INSERT INTO memberships (user_id, group_name, source) VALUES ($1, $2, $3)
+                 ON CONFLICT (user_id, group_name, source) DO NOTHING",
+            )
+            .bind(user.to_string())
+            .bind(group)
+            .bind(source)
+            .execute(&mut *transaction)
+            .await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+}
+
+impl FromRow<'_, SqliteRow> for Identity {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        let claims: &str = row.try_get("claims")?;
+        Ok(Self {
+            provider: row.try_get("provider")?,
+            subject: row.try_get("subject")?,
+            user_id: id_in(row, "user_id")?,
+            claims: serde_json::from_str(claims).map_err(|cause| undecodable("claims", cause))?,
+            updated_at: time_in(row, "updated_at")?,
+        })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for Membership {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            group: row.try_get("group_name")?,
+            source: row.try_get("source")?,
+        })
+    }
+}

@@ -1,0 +1,257 @@
+//! Which API keys did users make?
+//!
+//! Only a keyed hash is kept. Making and hashing keys is not here; neither are the keys that `ApiKey` resources declare,
+//! which are in the Snapshot.
+
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{FromRow, Row as _, SqliteConnection};
+use uuid::Uuid;
+
+use super::{Error, Store, id_in, milliseconds, optional_time_in, time_in, undecodable};
+
+#[cfg(test)]
+mod tests;
+
+/// The keyed hash of an API key.
+pub type KeyHash = [u8; 32];
+
+/// An API key as its owner sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// The id of the row.
+    pub id: Uuid,
+    /// Whose it is.
+    pub user_id: Uuid,
+    /// What its owner calls it.
+    pub name: String,
+    /// The first characters of the key, by which its owner knows it again.
+    pub prefix: String,
+    /// JSON: where it may be used; `None` is wherever its owner may go.
+    pub endpoints: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends; `None` is never.
+    pub expires_at: Option<Timestamp>,
+    /// When it was last used, as far as [`Store::touch_keys`] was told.
+    pub last_used_at: Option<Timestamp>,
+}
+
+/// An API key to be made.
+#[derive(Clone, Debug)]
+pub struct NewKey {
+    /// A new id, from [`crate::random::Random::id`].
+    pub id: Uuid,
+    /// Whose it is.
+    pub user_id: Uuid,
+    /// What its owner calls it.
+    pub name: String,
+    /// The first characters of the key, by which its owner knows it again.
+    pub prefix: String,
+    /// The keyed hash of the key.
+    pub hash: KeyHash,
+    /// JSON: where it may be used; `None` is wherever its owner may go.
+    pub endpoints: Option<String>,
+    /// When it is made.
+    pub created_at: Timestamp,
+    /// When it ends; `None` is never.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// What it takes to recognise a key: small, for there may be a hundred thousand in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActiveKey {
+    /// The id of the row.
+    pub id: Uuid,
+    /// Whose it is.
+    pub user_id: Uuid,
+    /// The keyed hash of the key.
+    pub hash: KeyHash,
+    /// When it ends; `None` is never.
+    pub expires_at: Option<Timestamp>,
+    /// JSON: where it may be used; `None` is wherever its owner may go.
+    pub endpoints: Option<Box<str>>,
+}
+
+/// The keys that open something at `$1`: not expired, and of a user who is not disabled.
+macro_rules! active {
+    ($($condition:literal)?) => {
+        concat!(
+            "SELECT k.id, k.user_id, k.hash, k.expires_at, k.endpoints",
+            " FROM api_keys k JOIN users u ON u.id = k.user_id",
+            " WHERE u.disabled = FALSE AND (k.expires_at IS NULL OR k.expires_at > $1)"
+            $(, " AND ", $condition)?
+        )
+    };
+}
+
+impl Store {
+    /// Makes a key.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the user does not exist or is disabled; [`Error::Conflict`] when the hash or id is taken;
+    /// [`Error::Unavailable`].
+    pub async fn create_key(&self, key: &NewKey) -> Result<Key, Error> {
+        let query = sqlx::query_as(
+            "INSERT INTO api_keys (id, user_id, name, prefix, hash, endpoints, created_at, expires_at)
+             SELECT $1, id, $3, $4, $5, $6, $7, $8 FROM users WHERE id = $2 AND disabled = FALSE RETURNING *",
+        );
+        Ok(query
+            .bind(key.id.to_string())
+            .bind(key.user_id.to_string())
+            .bind(&key.name)
+            .bind(&key.prefix)
+            .bind(key.hash.as_slice())
+            .bind(&key.endpoints)
+            .bind(key.created_at.as_millisecond())
+            .bind(milliseconds(key.expires_at))
+            .fetch_one(&self.writer)
+            .await?)
+    }
+
+    /// The user's keys, expired ones too, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn keys_of(&self, user: Uuid) -> Result<Vec<Key>, Error> {
+        let query =
+            sqlx::query_as("SELECT * FROM api_keys WHERE user_id = $1 ORDER BY created_at, id");
+        Ok(query
+            .bind(user.to_string())
+            .fetch_all(&self.readers)
+            .await?)
+    }
+
+    /// Every key that opens something now: not expired, and of a user who is not disabled.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn all_active_keys(&self, now: Timestamp) -> Result<Vec<ActiveKey>, Error> {
+        Ok(sqlx::query_as(active!())
+            .bind(now.as_millisecond())
+            .fetch_all(&self.readers)
+            .await?)
+    }
+
+    /// The key with the hash, where it opens something now.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn key_by_hash(
+        &self,
+        hash: &KeyHash,
+        now: Timestamp,
+    ) -> Result<Option<ActiveKey>, Error> {
+        let query = sqlx::query_as(active!("k.hash = $2"))
+            .bind(now.as_millisecond())
+            .bind(hash.as_slice());
+        Ok(query.fetch_optional(&self.readers).await?)
+    }
+
+    /// Deletes a key of the user, and returns its hash for whoever keeps it in memory.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the user has no such key, also when somebody else does; [`Error::Unavailable`].
+    pub async fn delete_key(&self, user: Uuid, id: Uuid) -> Result<KeyHash, Error> {
+        let Hash(hash) =
+            sqlx::query_as("DELETE FROM api_keys WHERE id = $1 AND user_id = $2 RETURNING hash")
+                .bind(id.to_string())
+                .bind(user.to_string())
+                .fetch_one(&self.writer)
+                .await?;
+        Ok(hash)
+    }
+
+    /// Notes when keys were last used, in one transaction; a time before the one noted changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn touch_keys(&self, used: &[(Uuid, Timestamp)]) -> Result<(), Error> {
+        let mut transaction = self.begin().await?;
+        for (id, at) in used {
+            sqlx::query("UPDATE api_keys SET last_used_at = $2 WHERE id = $1 AND COALESCE(last_used_at, 0) < $2")
+                .bind(id.to_string())
+                .bind(at.as_millisecond())
+                .execute(&mut *transaction)
+                .await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    /// Forgets the keys that expired before the given time, and returns how many.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn purge_expired_keys(&self, before: Timestamp) -> Result<u64, Error> {
+        let done = sqlx::query("DELETE FROM api_keys WHERE expires_at <= $1")
+            .bind(before.as_millisecond())
+            .execute(&self.writer)
+            .await?;
+        Ok(done.rows_affected())
+    }
+}
+
+/// The hashes of all keys of the user, expired ones too.
+pub(super) async fn hashes_of(
+    connection: &mut SqliteConnection,
+    user: Uuid,
+) -> Result<Vec<KeyHash>, Error> {
+    let hashes: Vec<Hash> = sqlx::query_as("SELECT hash FROM api_keys WHERE user_id = $1")
+        .bind(user.to_string())
+        .fetch_all(connection)
+        .await?;
+    Ok(hashes.into_iter().map(|Hash(hash)| hash).collect())
+}
+
+/// The user's keys that open something now.
+pub(super) async fn active_of(
+    connection: &mut SqliteConnection,
+    user: Uuid,
+    now: Timestamp,
+) -> Result<Vec<ActiveKey>, Error> {
+    let query = sqlx::query_as(active!("k.user_id = $2"))
+        .bind(now.as_millisecond())
+        .bind(user.to_string());
+    Ok(query.fetch_all(connection).await?)
+}
+
+struct Hash(KeyHash);
+
+impl FromRow<'_, SqliteRow> for Hash {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        let bytes: &[u8] = row.try_get("hash")?;
+        bytes
+            .try_into()
+            .map(Self)
+            .map_err(|cause: std::array::TryFromSliceError| undecodable("hash", cause))
+    }
+}
+
+impl FromRow<'_, SqliteRow> for Key {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: id_in(row, "id")?,
+            user_id: id_in(row, "user_id")?,
+            name: row.try_get("name")?,
+            prefix: row.try_get("prefix")?,
+            endpoints: row.try_get("endpoints")?,
+            created_at: time_in(row, "created_at")?,
+            expires_at: optional_time_in(row, "expires_at")?,
+            last_used_at: optional_time_in(row, "last_used_at")?,
+        })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for ActiveKey {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        let Hash(hash) = Hash::from_row(row)?;
+        let endpoints: Option<&str> = row.try_get("endpoints")?;
+        Ok(Self {
+            id: id_in(row, "id")?,
+            user_id: id_in(row, "user_id")?,
+            hash,
+            expires_at: optional_time_in(row, "expires_at")?,
+            endpoints: endpoints.map(Box::from),
+        })
+    }
+}

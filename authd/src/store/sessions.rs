@@ -1,0 +1,252 @@
+//! Where is each person signed in?
+//!
+//! A session that is ended becomes a revocation and its row goes; whether a session is revoked is asked in memory. Tokens
+//! are not here: they are signed, and nothing of them is kept.
+
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{FromRow, Row as _, SqliteConnection};
+use uuid::Uuid;
+
+use super::revocations::{Reason, Revocation, RevocationKind, end_sessions};
+use super::{Error, Store, id_in, milliseconds, optional_time_in, time_in};
+
+#[cfg(test)]
+mod tests;
+
+/// A person signed in on one device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// The `sid` of its tokens.
+    pub id: Uuid,
+    /// Whose it is.
+    pub user_id: Uuid,
+    /// The name of the provider through which the person signed in.
+    pub provider: String,
+    /// When the person signed in.
+    pub created_at: Timestamp,
+    /// When it was last used, as far as [`Store::touch_sessions`] was told.
+    pub last_seen_at: Timestamp,
+    /// When it ends; `None` is never.
+    pub expires_at: Option<Timestamp>,
+    /// The address that the person signed in from.
+    pub client_address: String,
+    /// The browser, as it calls itself.
+    pub user_agent: String,
+}
+
+/// A session to be made.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    /// A new id, from [`crate::random::Random::id`].
+    pub id: Uuid,
+    /// Whose it is.
+    pub user_id: Uuid,
+    /// The name of the provider through which the person signed in.
+    pub provider: String,
+    /// When the person signed in.
+    pub created_at: Timestamp,
+    /// When it ends; `None` is never.
+    pub expires_at: Option<Timestamp>,
+    /// The address that the person signed in from.
+    pub client_address: String,
+    /// The browser, as it calls itself.
+    pub user_agent: String,
+}
+
+impl Store {
+    /// Makes a session.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the user does not exist or is disabled; [`Error::Conflict`] when the id is taken;
+    /// [`Error::Unavailable`].
+    pub async fn create_session(&self, session: &NewSession) -> Result<Session, Error> {
+        // Asked here, so that a sign-in that began before an account was disabled does not outlive that.
+        let query = sqlx::query_as(
+            "INSERT INTO sessions (id, user_id, provider, created_at, last_seen_at, expires_at, client_address,
+                 user_agent)
+             SELECT $1, id, $3, $4, $4, $5, $6, $7 FROM users WHERE id = $2 AND disabled = FALSE RETURNING *",
+        );
+        Ok(query
+            .bind(session.id.to_string())
+            .bind(session.user_id.to_string())
+            .bind(&session.provider)
+            .bind(session.created_at.as_millisecond())
+            .bind(milliseconds(session.expires_at))
+            .bind(&session.client_address)
+            .bind(&session.user_agent)
+            .fetch_one(&self.writer)
+            .await?)
+    }
+
+    /// The session with the id, expired or not; `None` once it is ended.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn session_by_id(&self, id: Uuid) -> Result<Option<Session>, Error> {
+        let query = sqlx::query_as("SELECT * FROM sessions WHERE id = $1").bind(id.to_string());
+        Ok(query.fetch_optional(&self.readers).await?)
+    }
+
+    /// The user's sessions that have not ended, the one used last first.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn sessions_of(&self, user: Uuid, now: Timestamp) -> Result<Vec<Session>, Error> {
+        let query = sqlx::query_as(
+            "SELECT * FROM sessions WHERE user_id = $1 AND (expires_at IS NULL OR expires_at > $2)
+             ORDER BY last_seen_at DESC, created_at DESC, id DESC",
+        );
+        Ok(query
+            .bind(user.to_string())
+            .bind(now.as_millisecond())
+            .fetch_all(&self.readers)
+            .await?)
+    }
+
+    /// Ends a session.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no such session or it was ended before; [`Error::Unavailable`].
+    pub async fn revoke_session(
+        &self,
+        id: Uuid,
+        reason: Reason,
+        now: Timestamp,
+    ) -> Result<Revocation, Error> {
+        let mut transaction = self.begin().await?;
+        let ended: Ending = sqlx::query_as("SELECT id, expires_at FROM sessions WHERE id = $1")
+            .bind(id.to_string())
+            .fetch_one(&mut *transaction)
+            .await?;
+        end_sessions(&mut transaction, &[ended.0], reason, now).await?;
+        transaction.commit().await?;
+        Ok(ended.0)
+    }
+
+    /// Ends every session of the user, but the one to keep.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn revoke_sessions_of(
+        &self,
+        user: Uuid,
+        keep: Option<Uuid>,
+        reason: Reason,
+        now: Timestamp,
+    ) -> Result<Vec<Revocation>, Error> {
+        let mut transaction = self.begin().await?;
+        let ended = revocable(&mut transaction, user, keep).await?;
+        end_sessions(&mut transaction, &ended, reason, now).await?;
+        transaction.commit().await?;
+        Ok(ended)
+    }
+
+    /// Ends the user's sessions but the `keep` that were used last, and forgets those that have expired.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn evict_oldest_sessions(
+        &self,
+        user: Uuid,
+        keep: u32,
+        now: Timestamp,
+    ) -> Result<Vec<Revocation>, Error> {
+        let mut transaction = self.begin().await?;
+        let ended: Vec<Ending> = sqlx::query_as(
+            "SELECT id, expires_at FROM sessions WHERE user_id = $1
+             ORDER BY CASE WHEN expires_at <= $2 THEN 1 ELSE 0 END, last_seen_at DESC, created_at DESC, id DESC
+             LIMIT $3 OFFSET $4",
+        )
+        .bind(user.to_string())
+        .bind(now.as_millisecond())
+        .bind(i64::MAX)
+        .bind(i64::from(keep))
+        .fetch_all(&mut *transaction)
+        .await?;
+        let ended: Vec<_> = ended
+            .into_iter()
+            .map(|Ending(revocation)| revocation)
+            .collect();
+        end_sessions(&mut transaction, &ended, Reason::TooManySessions, now).await?;
+        transaction.commit().await?;
+        Ok(ended)
+    }
+
+    /// Notes when sessions were last used, in one transaction; a time before the one noted changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn touch_sessions(&self, seen: &[(Uuid, Timestamp)]) -> Result<(), Error> {
+        let mut transaction = self.begin().await?;
+        for (id, at) in seen {
+            sqlx::query(
+                "UPDATE sessions SET last_seen_at = $2 WHERE id = $1 AND last_seen_at < $2",
+            )
+            .bind(id.to_string())
+            .bind(at.as_millisecond())
+            .execute(&mut *transaction)
+            .await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    /// Forgets the sessions that have expired, and returns how many.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn purge_expired_sessions(&self, now: Timestamp) -> Result<u64, Error> {
+        let done = sqlx::query("DELETE FROM sessions WHERE expires_at <= $1")
+            .bind(now.as_millisecond())
+            .execute(&self.writer)
+            .await?;
+        Ok(done.rows_affected())
+    }
+}
+
+/// What must be revoked to end the user's sessions, but the one to keep.
+pub(super) async fn revocable(
+    connection: &mut SqliteConnection,
+    user: Uuid,
+    keep: Option<Uuid>,
+) -> Result<Vec<Revocation>, Error> {
+    let endings: Vec<Ending> =
+        sqlx::query_as("SELECT id, expires_at FROM sessions WHERE user_id = $1 AND id <> $2")
+            .bind(user.to_string())
+            // No session has an empty id.
+            .bind(keep.map(|id| id.to_string()).unwrap_or_default())
+            .fetch_all(connection)
+            .await?;
+    Ok(endings
+        .into_iter()
+        .map(|Ending(revocation)| revocation)
+        .collect())
+}
+
+/// A session's row, read as that which ends it.
+struct Ending(Revocation);
+
+impl FromRow<'_, SqliteRow> for Ending {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self(Revocation {
+            kind: RevocationKind::Session,
+            id: id_in(row, "id")?,
+            expires_at: optional_time_in(row, "expires_at")?,
+        }))
+    }
+}
+
+impl FromRow<'_, SqliteRow> for Session {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: id_in(row, "id")?,
+            user_id: id_in(row, "user_id")?,
+            provider: row.try_get("provider")?,
+            created_at: time_in(row, "created_at")?,
+            last_seen_at: time_in(row, "last_seen_at")?,
+            expires_at: optional_time_in(row, "expires_at")?,
+            client_address: row.try_get("client_address")?,
+            user_agent: row.try_get("user_agent")?,
+        })
+    }
+}

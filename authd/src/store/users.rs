@@ -1,0 +1,420 @@
+//! Who has an account?
+//!
+//! Changes that end access (password, role, disabling, deleting) are in `access`.
+
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{FromRow, Row as _, SqliteConnection};
+use uuid::Uuid;
+
+use super::{Error, Store, id_in, optional_time_in, time_in, undecodable};
+
+#[cfg(test)]
+mod tests;
+
+/// How many users [`Store::users_page`] returns at most.
+const PAGE: i64 = 30;
+
+/// What an account may do at large; finer rights come from policies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Waits for an admin.
+    Pending,
+    /// An ordinary account.
+    User,
+    /// Administers authd.
+    Admin,
+}
+
+/// A word that names no role.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not one of `pending`, `user`, `admin`")]
+pub struct UnknownRole(String);
+
+/// An account.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// Never changes and is never used again.
+    pub id: Uuid,
+    /// In lower case; unique.
+    pub email: String,
+    /// Whether somebody proved that the address is theirs.
+    pub email_verified: bool,
+    /// What the person is called.
+    pub name: String,
+    /// What the account may do at large.
+    pub role: Role,
+    /// Whether the account is kept out.
+    pub disabled: bool,
+    /// The bcrypt hash; `None` for accounts that sign in through a provider only.
+    pub password_hash: Option<SecretString>,
+    /// A URL or a path.
+    pub profile_image_url: String,
+    /// What the person says of themselves.
+    pub bio: Option<String>,
+    /// In the person's own words.
+    pub gender: Option<String>,
+    /// The day of birth.
+    pub date_of_birth: Option<Date>,
+    /// When the account was made.
+    pub created_at: Timestamp,
+    /// When anything but the last sign-in changed.
+    pub updated_at: Timestamp,
+    /// When the person last signed in.
+    pub last_sign_in_at: Option<Timestamp>,
+}
+
+/// An account to be made.
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    /// A new id, from [`crate::random::Random::id`].
+    pub id: Uuid,
+    /// In any case; stored in lower case.
+    pub email: String,
+    /// Whether somebody proved that the address is theirs.
+    pub email_verified: bool,
+    /// What the person is called.
+    pub name: String,
+    /// What the account may do at large.
+    pub role: Role,
+    /// The bcrypt hash; `None` for accounts that sign in through a provider only.
+    pub password_hash: Option<SecretString>,
+    /// A URL or a path.
+    pub profile_image_url: String,
+    /// When the account is made.
+    pub created_at: Timestamp,
+}
+
+/// What a person may change of their own account.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// What the person is called.
+    pub name: String,
+    /// A URL or a path.
+    pub profile_image_url: String,
+    /// What the person says of themselves.
+    pub bio: Option<String>,
+    /// In the person's own words.
+    pub gender: Option<String>,
+    /// The day of birth.
+    pub date_of_birth: Option<Date>,
+}
+
+/// By what a page of users is sorted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// By the time when the account was made.
+    #[default]
+    CreatedAt,
+    /// By the time of the last sign-in; who never did comes first.
+    LastSignInAt,
+    /// By name, in any case.
+    Name,
+    /// By e-mail address.
+    Email,
+    /// By the role's word.
+    Role,
+}
+
+/// Which end of an [`Order`] comes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// The smallest or oldest first.
+    #[default]
+    Ascending,
+    /// The largest or newest first.
+    Descending,
+}
+
+/// Which page of which users.
+#[derive(Clone, Debug, Default)]
+pub struct UserQuery {
+    /// Only users whose name or address has this in it; empty is everyone.
+    pub text: String,
+    /// By what they are sorted.
+    pub order: Order,
+    /// Which end comes first.
+    pub direction: Direction,
+    /// From 1; 0 is taken as 1.
+    pub page: u32,
+}
+
+/// Up to 30 users, and how many match in all.
+#[derive(Clone, Debug)]
+pub struct UserPage {
+    /// In the order that was asked for.
+    pub users: Vec<User>,
+    /// How many match on all pages together.
+    pub total: u64,
+}
+
+impl Store {
+    /// Makes an account.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when the e-mail address has one, in any case; [`Error::Unavailable`].
+    pub async fn create_user(&self, user: &NewUser) -> Result<User, Error> {
+        let mut connection = self.writer.acquire().await?;
+        insert(&mut connection, user).await
+    }
+
+    /// Makes the first admin, and nothing where there is an admin already, enabled or not.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when there is no admin and the e-mail address has another account; [`Error::Unavailable`].
+    pub async fn bootstrap_admin(&self, user: &NewUser) -> Result<Option<User>, Error> {
+        let mut transaction = self.begin().await?;
+        let admins: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM users WHERE role = 'admin'")
+            .fetch_one(&mut *transaction)
+            .await?;
+        if admins > 0 {
+            return Ok(None);
+        }
+        let admin = insert(
+            &mut transaction,
+            &NewUser {
+                role: Role::Admin,
+                ..user.clone()
+            },
+        )
+        .await?;
+        transaction.commit().await?;
+        Ok(Some(admin))
+    }
+
+    /// The account with the id.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn user_by_id(&self, id: Uuid) -> Result<Option<User>, Error> {
+        let query = sqlx::query_as("SELECT * FROM users WHERE id = $1").bind(id.to_string());
+        Ok(query.fetch_optional(&self.readers).await?)
+    }
+
+    /// The account with the e-mail address, in any case.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn user_by_email(&self, email: &str) -> Result<Option<User>, Error> {
+        let query =
+            sqlx::query_as("SELECT * FROM users WHERE email = $1").bind(email.to_lowercase());
+        Ok(query.fetch_optional(&self.readers).await?)
+    }
+
+    /// How many accounts there are, disabled ones too.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn count_users(&self) -> Result<u64, Error> {
+        let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM users")
+            .fetch_one(&self.readers)
+            .await?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// The primary admin: the enabled admin whose account is oldest.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn oldest_admin(&self) -> Result<Option<User>, Error> {
+        let query = sqlx::query_as(
+            "SELECT * FROM users WHERE role = 'admin' AND disabled = FALSE ORDER BY created_at, id LIMIT 1",
+        );
+        Ok(query.fetch_optional(&self.readers).await?)
+    }
+
+    /// One page of the users that match.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn users_page(&self, query: &UserQuery) -> Result<UserPage, Error> {
+        // SQLite folds ASCII only, hence the text as it was given and in lower case.
+        let (given, lower) = (
+            containing(&query.text),
+            containing(&query.text.to_lowercase()),
+        );
+        let total: i64 = sqlx::query_scalar(matching!("SELECT COUNT(*)"))
+            .bind(&given)
+            .bind(&lower)
+            .fetch_one(&self.readers)
+            .await?;
+        let users = sqlx::query_as(page_sql(query.order, query.direction))
+            .bind(given)
+            .bind(lower)
+            .bind(PAGE)
+            .bind(i64::from(query.page.max(1) - 1) * PAGE)
+            .fetch_all(&self.readers)
+            .await?;
+        Ok(UserPage {
+            users,
+            total: total.unsigned_abs(),
+        })
+    }
+
+    /// Writes what the person may change; what is `None` is cleared.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Unavailable`].
+    pub async fn update_profile(
+        &self,
+        id: Uuid,
+        profile: &Profile,
+        now: Timestamp,
+    ) -> Result<User, Error> {
+        let query = sqlx::query_as(
+            "UPDATE users SET name = $2, profile_image_url = $3, bio = $4, gender = $5, date_of_birth = $6,
+                 updated_at = $7
+             WHERE id = $1 RETURNING *",
+        );
+        Ok(query
+            .bind(id.to_string())
+            .bind(&profile.name)
+            .bind(&profile.profile_image_url)
+            .bind(&profile.bio)
+            .bind(&profile.gender)
+            .bind(profile.date_of_birth.map(|date| date.to_string()))
+            .bind(now.as_millisecond())
+            .fetch_one(&self.writer)
+            .await?)
+    }
+
+    /// Notes that the person signed in; a time before the last one noted changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn record_sign_in(&self, id: Uuid, at: Timestamp) -> Result<(), Error> {
+        sqlx::query("UPDATE users SET last_sign_in_at = $2 WHERE id = $1 AND COALESCE(last_sign_in_at, 0) < $2")
+            .bind(id.to_string())
+            .bind(at.as_millisecond())
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+}
+
+async fn insert(connection: &mut SqliteConnection, user: &NewUser) -> Result<User, Error> {
+    let query = sqlx::query_as(
+        "INSERT INTO users (id, email, email_verified, name, role, password_hash, profile_image_url, created_at,
+             updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) RETURNING *",
+    );
+    Ok(query
+        .bind(user.id.to_string())
+        .bind(user.email.to_lowercase())
+        .bind(user.email_verified)
+        .bind(&user.name)
+        .bind(user.role.as_str())
+        .bind(user.password_hash.as_ref().map(SecretString::expose_secret))
+        .bind(&user.profile_image_url)
+        .bind(user.created_at.as_millisecond())
+        .fetch_one(connection)
+        .await?)
+}
+
+/// A `LIKE` pattern for what has the text in it, with nothing in the text meaning anything else.
+fn containing(text: &str) -> String {
+    let text = text
+        .replace('\\', "\\\\")
+        .replace('%', "\\%")
+        .replace('_', "\\_");
+    format!("%{text}%")
+}
+
+/// A query over the users that match the patterns `$1` (as given) and `$2` (in lower case).
+macro_rules! matching {
+    ($select:literal $(, $rest:literal)*) => {
+        concat!(
+            $select,
+            " FROM users WHERE (name LIKE $1 ESCAPE '\\' OR LOWER(name) LIKE $2 ESCAPE '\\'",
+            " OR email LIKE $2 ESCAPE '\\')"
+            $(, $rest)*
+        )
+    };
+}
+use matching;
+
+/// Every sorted page is a text of its own: nothing that a caller says becomes SQL.
+fn page_sql(order: Order, direction: Direction) -> &'static str {
+    macro_rules! sorted {
+        ($by:literal) => {
+            match direction {
+                Direction::Ascending => {
+                    matching!("SELECT *", " ORDER BY ", $by, ", id LIMIT $3 OFFSET $4")
+                }
+                Direction::Descending => matching!(
+                    "SELECT *",
+                    " ORDER BY ",
+                    $by,
+                    " DESC, id DESC LIMIT $3 OFFSET $4"
+                ),
+            }
+        };
+    }
+    match order {
+        Order::CreatedAt => sorted!("created_at"),
+        Order::LastSignInAt => sorted!("COALESCE(last_sign_in_at, 0)"),
+        Order::Name => sorted!("LOWER(name)"),
+        Order::Email => sorted!("email"),
+        Order::Role => sorted!("role"),
+    }
+}
+
+impl Role {
+    /// The word for it in rows, tokens and answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::User => "user",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+impl FromStr for Role {
+    type Err = UnknownRole;
+
+    fn from_str(word: &str) -> Result<Self, UnknownRole> {
+        match word {
+            "pending" => Ok(Self::Pending),
+            "user" => Ok(Self::User),
+            "admin" => Ok(Self::Admin),
+            other => Err(UnknownRole(other.to_owned())),
+        }
+    }
+}
+
+impl FromRow<'_, SqliteRow> for User {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        let role: &str = row.try_get("role")?;
+        let date_of_birth: Option<&str> = row.try_get("date_of_birth")?;
+        let date = |text: &str| {
+            text.parse()
+                .map_err(|cause: jiff::Error| undecodable("date_of_birth", cause))
+        };
+        Ok(Self {
+            id: id_in(row, "id")?,
+            email: row.try_get("email")?,
+            email_verified: row.try_get("email_verified")?,
+            name: row.try_get("name")?,
+            role: role
+                .parse()
+                .map_err(|cause: UnknownRole| undecodable("role", cause))?,
+            disabled: row.try_get("disabled")?,
+            password_hash: row
+                .try_get::<Option<String>, _>("password_hash")?
+                .map(SecretString::from),
+            profile_image_url: row.try_get("profile_image_url")?,
+            bio: row.try_get("bio")?,
+            gender: row.try_get("gender")?,
+            date_of_birth: date_of_birth.map(date).transpose()?,
+            created_at: time_in(row, "created_at")?,
+            updated_at: time_in(row, "updated_at")?,
+            last_sign_in_at: optional_time_in(row, "last_sign_in_at")?,
+        })
+    }
+}
