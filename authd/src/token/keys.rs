@@ -1,0 +1,504 @@
+//! Which keys sign and verify session tokens now, and which come next?
+//!
+//! An Ed25519 key is published for a while before it signs ([`State::Next`]), signs ([`State::Current`]), and then verifies
+//! for as long as tokens that it signed may live ([`State::Previous`]). [`KeyRing::revoke`] takes a key away at once.
+//! Readers never wait: the ring is swapped whole. A shared HS256 secret is one key that never rotates.
+//!
+//! Not here: the form of a token ([`super::parse`]), how keys lie on disk ([`folder`]).
+
+mod folder;
+mod secret;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::{ArcSwap, Guard};
+use aws_lc_rs::digest;
+use aws_lc_rs::hmac;
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, ParsedPublicKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::{SignedDuration, Timestamp};
+use secrecy::{ExposeSecret as _, SecretBox};
+use zeroize::Zeroizing;
+
+use super::{Lifetime, SKEW_SECONDS};
+use crate::random::Random;
+use folder::Folder;
+
+/// How long a key is published before it signs, so that whoever keeps a copy of the JWKS has it by then.
+pub const PUBLISHED_AHEAD: SignedDuration = SignedDuration::from_mins(10);
+
+/// Why the keys cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The shared secret has fewer than 32 bytes.
+    #[error(
+        "the signing secret has {bytes} bytes, and HS256 needs at least 32: `openssl rand -base64 48` makes one"
+    )]
+    ShortSecret {
+        /// How many it has.
+        bytes: usize,
+    },
+    /// The shared secret is one that everybody knows or can guess.
+    #[error(
+        "the signing secret is a well-known or repeated text: `openssl rand -base64 48` makes a good one"
+    )]
+    GuessableSecret,
+    /// A file or folder cannot be read or written.
+    #[error("`{path}`: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The index is not what we write.
+    #[error(
+        "`{path}` is not a key index: {detail}; restore it, or move the folder away to start with new keys"
+    )]
+    Index {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
+    /// A key file holds no Ed25519 key, or another than its name says.
+    #[error("`{path}` does not hold the Ed25519 key of its name")]
+    Key {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// Others may read a key file.
+    #[error(
+        "`{path}` is readable by others: `chmod 600` it, and revoke the key if somebody may have read it"
+    )]
+    ReadableByOthers {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The system refused to make a key.
+    #[error("no key could be made")]
+    NotMade,
+}
+
+/// What a key signs with; a property of the key, never of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// Ed25519 (RFC 8037).
+    EdDsa,
+    /// HMAC with SHA-256 and a secret that services share.
+    Hs256,
+}
+
+impl Algorithm {
+    /// The name in a header.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::EdDsa => "EdDSA",
+            Self::Hs256 => "HS256",
+        }
+    }
+}
+
+/// Where a key stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Published and verifies; does not sign yet.
+    Next {
+        /// Since when it is published.
+        published_at: Timestamp,
+    },
+    /// Signs.
+    Current {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// Verifies; signs no more.
+    Previous {
+        /// When it stops verifying; `None` where tokens never expire.
+        retire_at: Option<Timestamp>,
+    },
+}
+
+/// When keys change.
+#[derive(Clone, Copy, Debug)]
+pub struct Schedule {
+    /// How long a key signs; `None` keeps it until it is revoked.
+    pub rotate_every: Option<SignedDuration>,
+    /// How long the tokens live.
+    pub lifetime: Lifetime,
+}
+
+/// One key.
+#[derive(Debug)]
+pub struct Key {
+    kid: String,
+    header: String,
+    material: Arc<Material>,
+    state: State,
+}
+
+enum Material {
+    Ed25519 {
+        pair: Ed25519KeyPair,
+        public: ParsedPublicKey,
+    },
+    Hmac(Box<hmac::Key>),
+}
+
+impl std::fmt::Debug for Material {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.algorithm().name())
+    }
+}
+
+impl Material {
+    fn algorithm(&self) -> Algorithm {
+        match self {
+            Self::Ed25519 { .. } => Algorithm::EdDsa,
+            Self::Hmac(_) => Algorithm::Hs256,
+        }
+    }
+}
+
+impl Key {
+    fn new(kid: String, material: Arc<Material>, state: State) -> Self {
+        Self {
+            header: format!(
+                r#"{{"alg":"{}","typ":"JWT","kid":"{kid}"}}"#,
+                material.algorithm().name()
+            ),
+            kid,
+            material,
+            state,
+        }
+    }
+
+    fn ed25519(pair: Ed25519KeyPair, state: State) -> Result<Self, Error> {
+        let public = pair.public_key().as_ref();
+        let kid = thumbprint(public);
+        let public = ParsedPublicKey::new(&ED25519, public).map_err(|_| Error::NotMade)?;
+        Ok(Self::new(
+            kid,
+            Arc::new(Material::Ed25519 { pair, public }),
+            state,
+        ))
+    }
+
+    fn with_state(&self, state: State) -> Self {
+        Self::new(self.kid.clone(), Arc::clone(&self.material), state)
+    }
+
+    /// The id in headers and in the JWKS.
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// Where it stands.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// The algorithm.
+    pub fn algorithm(&self) -> Algorithm {
+        self.material.algorithm()
+    }
+
+    /// The 32 bytes of the public key; `None` for a shared secret, which has none.
+    pub fn public_bytes(&self) -> Option<&[u8]> {
+        match &*self.material {
+            Material::Ed25519 { pair, .. } => Some(pair.public_key().as_ref()),
+            Material::Hmac(_) => None,
+        }
+    }
+
+    pub(super) fn header(&self) -> &str {
+        &self.header
+    }
+
+    pub(super) fn sign(&self, text: &[u8]) -> Option<Vec<u8>> {
+        match &*self.material {
+            Material::Ed25519 { pair, .. } => {
+                pair.try_sign(text).ok().map(|it| it.as_ref().to_vec())
+            }
+            Material::Hmac(key) => Some(hmac::sign(key, text).as_ref().to_vec()),
+        }
+    }
+
+    pub(super) fn verifies(&self, text: &[u8], signature: &[u8]) -> bool {
+        match &*self.material {
+            Material::Ed25519 { public, .. } => public.verify_sig(text, signature).is_ok(),
+            Material::Hmac(key) => hmac::verify(key, text, signature).is_ok(),
+        }
+    }
+
+    fn is_retired(&self, now: Timestamp) -> bool {
+        matches!(self.state, State::Previous { retire_at: Some(at) } if at <= now)
+    }
+}
+
+/// All keys at one moment.
+#[derive(Debug, Default)]
+pub struct Ring {
+    keys: Vec<Arc<Key>>,
+}
+
+impl Ring {
+    /// The keys that verify at `now`, the signing key among them.
+    pub fn published(&self, now: Timestamp) -> impl Iterator<Item = &Key> {
+        self.keys
+            .iter()
+            .map(|key| &**key)
+            .filter(move |key| !key.is_retired(now))
+    }
+
+    pub(super) fn signing(&self) -> Option<&Key> {
+        self.find(|state| matches!(state, State::Current { .. }))
+            .map(|key| &**key)
+    }
+
+    /// The key that a header means: by its id, or, without one, the only key of that algorithm.
+    pub(super) fn verifying(
+        &self,
+        algorithm: Algorithm,
+        kid: Option<&str>,
+        now: Timestamp,
+    ) -> Result<&Key, super::Error> {
+        let Some(kid) = kid else {
+            let mut fitting = self
+                .published(now)
+                .filter(|key| key.algorithm() == algorithm);
+            return match (fitting.next(), fitting.next()) {
+                (Some(key), None) => Ok(key),
+                _ => Err(super::Error::UnknownKey),
+            };
+        };
+        let key = self
+            .published(now)
+            .find(|key| key.kid == kid)
+            .ok_or(super::Error::UnknownKey)?;
+        if key.algorithm() == algorithm {
+            Ok(key)
+        } else {
+            Err(super::Error::WrongAlgorithm)
+        }
+    }
+
+    fn find(&self, state: impl Fn(State) -> bool) -> Option<&Arc<Key>> {
+        self.keys.iter().find(|key| state(key.state))
+    }
+
+    fn without(&self, kid: &str) -> Vec<Arc<Key>> {
+        self.keys
+            .iter()
+            .filter(|key| key.kid != kid)
+            .cloned()
+            .collect()
+    }
+}
+
+/// The keys of one instance.
+#[derive(Debug)]
+pub struct KeyRing {
+    ring: ArcSwap<Ring>,
+    keeper: Option<Mutex<Keeper>>,
+}
+
+/// Makes, keeps and retires Ed25519 keys.
+#[derive(Debug)]
+struct Keeper {
+    folder: Folder,
+    random: Random,
+    schedule: Schedule,
+}
+
+impl KeyRing {
+    /// The Ed25519 keys that lie in folder `path`, or a first one where there is none.
+    pub fn open(
+        path: &Path,
+        random: Random,
+        schedule: Schedule,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
+        let folder = Folder::open(path)?;
+        let keys = folder.read()?;
+        let keyring = Self {
+            ring: ArcSwap::from_pointee(Ring { keys }),
+            keeper: Some(Mutex::new(Keeper {
+                folder,
+                random,
+                schedule,
+            })),
+        };
+        keyring.rotate_if_due(now)?;
+        Ok(keyring)
+    }
+
+    /// One HS256 key from a secret that other services share; short and guessable ones are refused.
+    pub fn hs256(secret: &SecretBox<[u8]>) -> Result<Self, Error> {
+        let secret = secret.expose_secret();
+        secret::check(secret)?;
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+        let kid = hex(hmac::sign(&key, b"authd/kid").as_ref());
+        let state = State::Current {
+            since: Timestamp::UNIX_EPOCH,
+        };
+        let keys = vec![Arc::new(Key::new(
+            kid,
+            Arc::new(Material::Hmac(Box::new(key))),
+            state,
+        ))];
+        Ok(Self {
+            ring: ArcSwap::from_pointee(Ring { keys }),
+            keeper: None,
+        })
+    }
+
+    /// The keys as they are now.
+    pub fn load(&self) -> Guard<Arc<Ring>> {
+        self.ring.load()
+    }
+
+    /// Does what is due at `now`: publishes the next key, lets it sign, drops retired ones. True if something changed.
+    ///
+    /// To be asked every minute or so. On an error the ring stays as it is.
+    pub fn rotate_if_due(&self, now: Timestamp) -> Result<bool, Error> {
+        let Some(keeper) = &self.keeper else {
+            return Ok(false);
+        };
+        let keeper = keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(keys) = keeper.due(&self.ring.load(), now)? else {
+            return Ok(false);
+        };
+        keeper.folder.write(&keys)?;
+        self.ring.store(Arc::new(Ring { keys }));
+        keeper.folder.sweep(&self.ring.load())?;
+        Ok(true)
+    }
+
+    /// Takes a key away at once: nothing that it signed is accepted any more. False if there is none of that id, or it is
+    /// the shared secret, which only a new secret replaces.
+    ///
+    /// The key is gone from memory even where an error says that the folder could not be written.
+    pub fn revoke(&self, kid: &str, now: Timestamp) -> Result<bool, Error> {
+        let Some(keeper) = &self.keeper else {
+            return Ok(false);
+        };
+        let keeper = keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        let ring = self.ring.load_full();
+        let keys = ring.without(kid);
+        if keys.len() == ring.keys.len() {
+            return Ok(false);
+        }
+        let rest = Ring { keys };
+        let made = match rest.signing() {
+            Some(_) => Ok(None),
+            None => keeper.succeed(&rest, now).map(Some),
+        };
+        let (keys, outcome) = match made {
+            Ok(Some(keys)) => (keys, Ok(())),
+            Ok(None) => (rest.keys, Ok(())),
+            Err(error) => (rest.keys, Err(error)),
+        };
+        let written = keeper.folder.write(&keys);
+        self.ring.store(Arc::new(Ring { keys }));
+        outcome.and(written)?;
+        keeper.folder.sweep(&self.ring.load())?;
+        Ok(true)
+    }
+}
+
+impl Keeper {
+    /// The keys as they should be at `now`; `None` if they are so.
+    fn due(&self, ring: &Ring, now: Timestamp) -> Result<Option<Vec<Arc<Key>>>, Error> {
+        let mut keys: Vec<_> = ring
+            .keys
+            .iter()
+            .filter(|key| !key.is_retired(now))
+            .cloned()
+            .collect();
+        let mut changed = keys.len() != ring.keys.len();
+        let Some(current) = ring.find(|state| matches!(state, State::Current { .. })) else {
+            return self.succeed(&Ring { keys }, now).map(Some);
+        };
+        let (State::Current { since }, Some(every)) = (current.state, self.schedule.rotate_every)
+        else {
+            return Ok(changed.then_some(keys));
+        };
+        let next = ring.find(|state| matches!(state, State::Next { .. }));
+        let due_at = later(since, every);
+        match next.map(|key| key.state) {
+            None if later(now, PUBLISHED_AHEAD) >= due_at => {
+                keys.push(self.mint(State::Next { published_at: now })?);
+                changed = true;
+            }
+            Some(State::Next { published_at })
+                if now >= due_at && now >= later(published_at, PUBLISHED_AHEAD) =>
+            {
+                keys.retain(|key| key.kid != current.kid);
+                keys.push(Arc::new(current.with_state(State::Previous {
+                    retire_at: self.retirement(now),
+                })));
+                return self.succeed(&Ring { keys }, now).map(Some);
+            }
+            _ => {}
+        }
+        Ok(changed.then_some(keys))
+    }
+
+    /// The keys with the next one, or a new one, as the current.
+    fn succeed(&self, ring: &Ring, now: Timestamp) -> Result<Vec<Arc<Key>>, Error> {
+        let state = State::Current { since: now };
+        let Some(next) = ring.find(|state| matches!(state, State::Next { .. })) else {
+            let mut keys = ring.keys.clone();
+            keys.push(self.mint(state)?);
+            return Ok(keys);
+        };
+        let mut keys = ring.without(&next.kid);
+        keys.push(Arc::new(next.with_state(state)));
+        Ok(keys)
+    }
+
+    fn mint(&self, state: State) -> Result<Arc<Key>, Error> {
+        let seed = Zeroizing::new(self.random.bytes::<32>());
+        let pair = Ed25519KeyPair::from_seed_unchecked(&*seed).map_err(|_| Error::NotMade)?;
+        let key = Key::ed25519(pair, state)?;
+        self.folder.keep(&key)?;
+        Ok(Arc::new(key))
+    }
+
+    fn retirement(&self, now: Timestamp) -> Option<Timestamp> {
+        match self.schedule.lifetime {
+            Lifetime::Limited(lifetime) => {
+                let lifetime = lifetime.saturating_add(SignedDuration::from_secs(SKEW_SECONDS));
+                Some(later(now, lifetime))
+            }
+            Lifetime::Unlimited => None,
+        }
+    }
+}
+
+fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.saturating_add(by).unwrap_or(Timestamp::MAX)
+}
+
+fn pkcs8(pair: &Ed25519KeyPair) -> Result<Vec<u8>, Error> {
+    let document = pair.to_pkcs8v1().map_err(|_| Error::NotMade)?;
+    Ok(document.as_ref().to_vec())
+}
+
+/// The first half of the key's RFC 7638 thumbprint, in hexadecimal digits.
+fn thumbprint(public: &[u8]) -> String {
+    let x = URL_SAFE_NO_PAD.encode(public);
+    let jwk = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
+    hex(digest::digest(&digest::SHA256, jwk.as_bytes()).as_ref())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

@@ -1,0 +1,215 @@
+//! How do signing keys lie on disk?
+//!
+//! `index.json` says which keys there are and where each stands; `<kid>.pem` holds one private key (PKCS#8), readable by
+//! the owner alone. A key is on disk before the index names it, and the index is replaced whole, so a crash at any moment
+//! leaves the old keys or the new ones; files that the index does not name are removed.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aws_lc_rs::signature::Ed25519KeyPair;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::{Error, Key, Ring, State, pkcs8};
+
+const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
+const END: &str = "-----END PRIVATE KEY-----";
+
+/// The folder of signing keys.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Index {
+    keys: Vec<Entry>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Entry {
+    kid: String,
+    state: Stage,
+    /// Epoch milliseconds: published at, signing since, or retiring at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<i64>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Stage {
+    Next,
+    Current,
+    Previous,
+}
+
+impl Folder {
+    /// The folder, made with access for the owner alone if it does not exist.
+    pub(super) fn open(path: &Path) -> Result<Self, Error> {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(at(path))?;
+        Ok(Self {
+            path: path.to_path_buf(),
+        })
+    }
+
+    /// The keys that the index names; none where there is no index.
+    pub(super) fn read(&self) -> Result<Vec<Arc<Key>>, Error> {
+        let path = self.index();
+        let text = match fs::read_to_string(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            read => read.map_err(at(&path))?,
+        };
+        let wrong = |detail: String| Error::Index {
+            path: path.clone(),
+            detail,
+        };
+        let index: Index = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        let signing = index
+            .keys
+            .iter()
+            .filter(|key| matches!(key.state, Stage::Current));
+        if signing.count() > 1 {
+            return Err(wrong("two keys are current".to_owned()));
+        }
+        let read = |entry: &Entry| {
+            let plain =
+                !entry.kid.is_empty() && entry.kid.bytes().all(|byte| byte.is_ascii_hexdigit());
+            if !plain {
+                return Err(wrong("a `kid` is not hexadecimal".to_owned()));
+            }
+            let state = entry
+                .state()
+                .ok_or_else(|| wrong("a time is missing".to_owned()))?;
+            self.key(&entry.kid, state).map(Arc::new)
+        };
+        index.keys.iter().map(read).collect()
+    }
+
+    /// Writes one new private key.
+    pub(super) fn keep(&self, key: &Key) -> Result<(), Error> {
+        let super::Material::Ed25519 { pair, .. } = &*key.material else {
+            return Ok(());
+        };
+        let der = Zeroizing::new(pkcs8(pair)?);
+        let body = Zeroizing::new(STANDARD.encode(&*der));
+        let text = Zeroizing::new(format!("{BEGIN}\n{}\n{END}\n", &*body));
+        self.replace(&self.pem(&key.kid), text.as_bytes())
+    }
+
+    /// Replaces the index.
+    pub(super) fn write(&self, keys: &[Arc<Key>]) -> Result<(), Error> {
+        let index = Index {
+            keys: keys.iter().map(|key| Entry::of(key)).collect(),
+        };
+        let path = self.index();
+        let text = serde_json::to_vec_pretty(&index).map_err(|error| Error::Index {
+            path: path.clone(),
+            detail: error.to_string(),
+        })?;
+        self.replace(&path, &text)
+    }
+
+    /// Removes the key files that the ring does not hold.
+    pub(super) fn sweep(&self, ring: &Ring) -> Result<(), Error> {
+        for entry in fs::read_dir(&self.path).map_err(at(&self.path))? {
+            let path = entry.map_err(at(&self.path))?.path();
+            let is_key = path.extension().is_some_and(|extension| extension == "pem");
+            let is_held = ring.keys.iter().any(|key| self.pem(&key.kid) == path);
+            if is_key && !is_held {
+                fs::remove_file(&path).map_err(at(&path))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn key(&self, kid: &str, state: State) -> Result<Key, Error> {
+        let path = self.pem(kid);
+        let mode = fs::metadata(&path).map_err(at(&path))?.permissions().mode();
+        if mode & 0o077 != 0 {
+            return Err(Error::ReadableByOthers { path });
+        }
+        let text = Zeroizing::new(fs::read_to_string(&path).map_err(at(&path))?);
+        parse(&text, state)
+            .filter(|key| key.kid == kid)
+            .ok_or(Error::Key { path })
+    }
+
+    /// Writes a file beside its place, makes it durable, and puts it there.
+    fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+        let beside = path.with_extension("new");
+        let write = || {
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&beside)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            fs::rename(&beside, path)?;
+            File::open(&self.path)?.sync_all()
+        };
+        write().map_err(at(path))
+    }
+
+    fn index(&self) -> PathBuf {
+        self.path.join("index.json")
+    }
+
+    fn pem(&self, kid: &str) -> PathBuf {
+        self.path.join(format!("{kid}.pem"))
+    }
+}
+
+impl Entry {
+    fn of(key: &Key) -> Self {
+        let (state, at) = match key.state {
+            State::Next { published_at } => (Stage::Next, Some(published_at)),
+            State::Current { since } => (Stage::Current, Some(since)),
+            State::Previous { retire_at } => (Stage::Previous, retire_at),
+        };
+        Self {
+            kid: key.kid.clone(),
+            state,
+            at: at.map(Timestamp::as_millisecond),
+        }
+    }
+
+    fn state(&self) -> Option<State> {
+        let at = match self.at {
+            Some(at) => Some(Timestamp::from_millisecond(at).ok()?),
+            None => None,
+        };
+        Some(match self.state {
+            Stage::Next => State::Next { published_at: at? },
+            Stage::Current => State::Current { since: at? },
+            Stage::Previous => State::Previous { retire_at: at },
+        })
+    }
+}
+
+fn parse(pem: &str, state: State) -> Option<Key> {
+    let body = pem.trim().strip_prefix(BEGIN)?.strip_suffix(END)?.trim();
+    let der = Zeroizing::new(STANDARD.decode(body).ok()?);
+    let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).ok()?;
+    Key::ed25519(pair, state).ok()
+}
+
+fn at(path: &Path) -> impl Fn(io::Error) -> Error + '_ {
+    |source| Error::File {
+        path: path.to_path_buf(),
+        source,
+    }
+}
