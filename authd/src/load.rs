@@ -5,8 +5,14 @@
 //! here: what the resources mean together, which is `policy::compile`'s matter.
 
 mod field;
+pub mod folder;
+mod kinds;
 mod nearest;
 mod scalar;
 mod schema;
+mod source;
 mod validate;
+pub mod watch;
 mod yaml;
+
+pub use folder::{Loaded, Located, Note, Positions, read};

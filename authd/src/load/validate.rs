@@ -30,6 +30,13 @@ pub struct Error {
     reason: String,
 }
 
+impl Error {
+    /// About the schema of `kind`.
+    pub fn new(kind: &str, reason: &str) -> Self {
+        Self { kind: kind.to_owned(), reason: reason.to_owned() }
+    }
+}
+
 /// One thing that is wrong with an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
@@ -64,7 +71,7 @@ impl Schema {
     ///
     /// [`Error`] where a word of the schema or a rule in it cannot be understood.
     pub fn new((group, version, kind): (&str, &str, &str), open_api: &Value, values: Values) -> Result<Self, Error> {
-        let refuse = |reason: String| Error { kind: kind.to_owned(), reason };
+        let refuse = |reason: String| Error::new(kind, &reason);
         let open_api = schema::whole(open_api);
         let structure = jsonschema::options()
             .with_draft(Draft::Draft4)
