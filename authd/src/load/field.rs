@@ -26,7 +26,10 @@ pub(super) fn parent(pointer: &str) -> Option<&str> {
 
 /// The unescaped segments of a pointer.
 pub(super) fn segments(pointer: &str) -> impl Iterator<Item = String> + '_ {
-    pointer.split('/').skip(1).map(|s| s.replace("~1", "/").replace("~0", "~"))
+    pointer
+        .split('/')
+        .skip(1)
+        .map(|s| s.replace("~1", "/").replace("~0", "~"))
 }
 
 /// The spelling for people of a place in `root`, as Kubernetes writes field paths; empty for the root.
@@ -73,5 +76,8 @@ pub(super) fn pointer(spelled: &str) -> String {
 
 /// Whether a member name reads well between dots.
 fn plain(segment: &str) -> bool {
-    !segment.is_empty() && segment.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'$'))
+    !segment.is_empty()
+        && segment
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'$'))
 }

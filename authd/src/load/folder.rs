@@ -120,8 +120,19 @@ impl Standing {
 pub fn read(dir: &Path) -> Loaded {
     let alone = |message| {
         let (file, field) = (dir.to_owned(), String::new());
-        let problem = Located { file, line: 1, column: 1, resource: None, field, reason: Reason::Unreadable, message };
-        Loaded { problems: vec![problem], ..Loaded::default() }
+        let problem = Located {
+            file,
+            line: 1,
+            column: 1,
+            resource: None,
+            field,
+            reason: Reason::Unreadable,
+            message,
+        };
+        Loaded {
+            problems: vec![problem],
+            ..Loaded::default()
+        }
     };
     match (source::read(dir), Kinds::new()) {
         (Ok(sources), Ok(kinds)) => understand(sources, &kinds),
@@ -132,7 +143,13 @@ pub fn read(dir: &Path) -> Loaded {
 
 /// What the files say.
 pub fn understand(sources: Sources, kinds: &Kinds) -> Loaded {
-    let mut reading = Reading { kinds, loaded: Loaded { digest: sources.digest, ..Loaded::default() } };
+    let mut reading = Reading {
+        kinds,
+        loaded: Loaded {
+            digest: sources.digest,
+            ..Loaded::default()
+        },
+    };
     for source in sources.files {
         reading.file(source);
     }
@@ -150,12 +167,21 @@ impl Reading<'_> {
             let documents = yaml::parse(&text)?;
             let empty = text.trim().is_empty();
             let message = "the file is empty: delete it, or write a resource".to_owned();
-            if empty { Err(yaml::Fault { position: Position::START, message }) } else { Ok(documents) }
+            if empty {
+                Err(yaml::Fault {
+                    position: Position::START,
+                    message,
+                })
+            } else {
+                Ok(documents)
+            }
         });
         let file: Arc<Path> = path.into();
         let first = self.loaded.problems.len();
         match documents {
-            Ok(documents) => documents.into_iter().for_each(|document| self.document(&file, document)),
+            Ok(documents) => documents
+                .into_iter()
+                .for_each(|document| self.document(&file, document)),
             Err(fault) => self.loaded.problems.push(Located {
                 file: file.to_path_buf(),
                 line: fault.position.line,
@@ -171,8 +197,20 @@ impl Reading<'_> {
         }
     }
 
-    fn document(&mut self, file: &Arc<Path>, Document { value, places, oddities }: Document) {
-        let standing = Standing { file: Arc::clone(file), base: String::new(), places: Arc::new(places) };
+    fn document(
+        &mut self,
+        file: &Arc<Path>,
+        Document {
+            value,
+            places,
+            oddities,
+        }: Document,
+    ) {
+        let standing = Standing {
+            file: Arc::clone(file),
+            base: String::new(),
+            places: Arc::new(places),
+        };
         self.object(standing, value, &oddities);
     }
 
@@ -180,7 +218,11 @@ impl Reading<'_> {
     fn object(&mut self, standing: Standing, value: Value, oddities: &[yaml::Oddity]) {
         if !value.is_object() {
             let message = "expected a resource with `apiVersion`, `kind` and `metadata`".to_owned();
-            let mistake = Mistake { pointer: String::new(), end: End::Value, message };
+            let mistake = Mistake {
+                pointer: String::new(),
+                end: End::Value,
+                message,
+            };
             return self.report(&standing, None, &Value::Null, (Reason::Unreadable, vec![mistake]));
         }
         match self.kinds.identify(&value) {
@@ -190,7 +232,11 @@ impl Reading<'_> {
             Identity::Mistaken(mistake) => self.report(&standing, None, &value, (Reason::Unreadable, vec![mistake])),
             Identity::Foreign(message) => {
                 let line = standing.at("/kind", End::Key).line;
-                self.loaded.notes.push(Note { file: standing.file.to_path_buf(), line, message });
+                self.loaded.notes.push(Note {
+                    file: standing.file.to_path_buf(),
+                    line,
+                    message,
+                });
             }
         }
     }
@@ -219,14 +265,29 @@ impl Reading<'_> {
         let odd: BTreeSet<Position> = mistakes.iter().map(|m| standing.at(&m.pointer, m.end)).collect();
         if let Some(first) = self.loaded.positions.0.get(&key) {
             let at = first.at("/metadata/name", End::Value);
-            let message = format!("is already declared in {}:{}:{}", first.file.display(), at.line, at.column);
-            let mistake = Mistake { pointer: "/metadata/name".to_owned(), end: End::Value, message };
+            let message = format!(
+                "is already declared in {}:{}:{}",
+                first.file.display(),
+                at.line,
+                at.column
+            );
+            let mistake = Mistake {
+                pointer: "/metadata/name".to_owned(),
+                end: End::Value,
+                message,
+            };
             return self.report(&standing, Some(&label), &value, (Reason::Duplicate, vec![mistake]));
         }
         let (admitted, wrong) = kind.schema.admit(value.clone());
-        mistakes.extend(wrong.into_iter().filter(|m| !odd.contains(&standing.at(&m.pointer, m.end))));
+        mistakes.extend(
+            wrong
+                .into_iter()
+                .filter(|m| !odd.contains(&standing.at(&m.pointer, m.end))),
+        );
         if mistakes.is_empty() {
-            mistakes = (kind.store)(admitted, &mut self.loaded.resources).err().unwrap_or_default();
+            mistakes = (kind.store)(admitted, &mut self.loaded.resources)
+                .err()
+                .unwrap_or_default();
         }
         self.report(&standing, Some(&label), &value, (Reason::InvalidField, mistakes));
         if !key.2.is_empty() {
@@ -275,9 +336,16 @@ fn odd(kind: &Kind, standing: &Standing, oddities: &[yaml::Oddity]) -> Vec<Mista
     let inside = |oddity: &&yaml::Oddity| oddity.pointer.starts_with(&standing.base);
     let mistake = |oddity: &yaml::Oddity| {
         let pointer = oddity.pointer.get(standing.base.len()..).unwrap_or_default().to_owned();
-        let end = if oddity.position == standing.at(&pointer, End::Key) { End::Key } else { End::Value };
+        let end = if oddity.position == standing.at(&pointer, End::Key) {
+            End::Key
+        } else {
+            End::Value
+        };
         let message = match kind.values {
-            Values::Shown => oddity.surprise.sentence(&format!("`{}`", oddity.text), &format!("`\"{}\"`", oddity.text)),
+            _ if end == End::Key => oddity.surprise.sentence(&format!("`{}`", oddity.text), "it in quotes"),
+            Values::Shown => oddity
+                .surprise
+                .sentence(&format!("`{}`", oddity.text), &format!("`\"{}\"`", oddity.text)),
             Values::Hidden => oddity.surprise.sentence("the word", "it in quotes"),
         };
         Mistake { pointer, end, message }

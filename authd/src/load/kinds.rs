@@ -25,8 +25,12 @@ const STORES: [(&str, Store); 7] = [
     ("RoleMapping", |object, to| push(object, &mut to.role_mappings)),
     ("ApiKey", |object, to| push(object, &mut to.api_keys)),
     ("AccessPolicy", |object, to| push(object, &mut to.access_policies)),
-    ("Secret", |object, to| secret(object).map(|secret| to.secrets.push(secret))),
-    ("Namespace", |object, to| namespace(object).map(|namespace| to.namespaces.push(namespace))),
+    ("Secret", |object, to| {
+        secret(object).map(|secret| to.secrets.push(secret))
+    }),
+    ("Namespace", |object, to| {
+        namespace(object).map(|namespace| to.namespaces.push(namespace))
+    }),
 ];
 
 /// One kind.
@@ -69,7 +73,11 @@ impl Kinds {
     pub fn new() -> Result<Self, validate::Error> {
         let ours = KINDS.iter().map(|kind| {
             let definition = (kind.definition)();
-            let version = definition.spec.versions.into_iter().find(|version| version.name == VERSION);
+            let version = definition
+                .spec
+                .versions
+                .into_iter()
+                .find(|version| version.name == VERSION);
             let schema = version.and_then(|v| v.schema).and_then(|s| s.open_api_v3_schema);
             let schema = serde_json::to_value(schema).unwrap_or_default();
             ready((GROUP, VERSION, kind.name), &schema, Values::Shown)
@@ -88,7 +96,12 @@ impl Kinds {
             (Some(group_version), Some(name)) => (group_version, name),
             (_, Some("Kustomization")) => return Identity::Skipped,
             (None, Some(name)) => return mistaken("apiVersion", missing_api_version(name)),
-            (_, None) => return mistaken("kind", format!("missing field `kind`: {}", list(&our_kinds()))),
+            (_, None) => {
+                return mistaken(
+                    "kind",
+                    format!("missing field `kind`: write one of {}", list(&our_kinds())),
+                );
+            }
         };
         let ours = format!("{GROUP}/{VERSION}");
         let group = group_version.split_once('/').map_or("", |(group, _)| group);
@@ -98,13 +111,21 @@ impl Kinds {
             ("v1", _) if !is_ours => self.known(name).unwrap_or_else(|| foreign(group_version, name)),
             _ if group_version == ours => self.known(name).filter(|_| is_ours).unwrap_or_else(|| {
                 let near = suggestion(nearest(name, &our_kinds()));
-                let near = if near.is_empty() { format!(": the kinds are {}", list(&our_kinds())) } else { near };
+                let near = if near.is_empty() {
+                    format!(": the kinds are {}", list(&our_kinds()))
+                } else {
+                    near
+                };
                 mistaken("kind", format!("`{ours}` has no kind `{name}`{near}"))
             }),
-            _ if group == GROUP => mistaken("apiVersion", format!("`{group_version}` does not exist: write `{ours}`")),
-            _ if is_ours && (group.is_empty() || nearest(group_version, &[&ours]).is_some()) => {
-                mistaken("apiVersion", format!("`{group_version}` has no kind `{name}`: write `{ours}`"))
-            }
+            _ if group == GROUP => mistaken(
+                "apiVersion",
+                format!("`{group_version}` does not exist: write `{ours}`"),
+            ),
+            _ if is_ours && (group.is_empty() || nearest(group_version, &[&ours]).is_some()) => mistaken(
+                "apiVersion",
+                format!("`{group_version}` has no kind `{name}`: write `{ours}`"),
+            ),
             _ if group == "kustomize.config.k8s.io" => Identity::Skipped,
             _ => foreign(group_version, name),
         }
@@ -115,11 +136,21 @@ impl Kinds {
     }
 }
 
-fn ready(kind: (&'static str, &'static str, &'static str), schema: &Value, values: Values) -> Result<Kind, validate::Error> {
+fn ready(
+    kind: (&'static str, &'static str, &'static str),
+    schema: &Value,
+    values: Values,
+) -> Result<Kind, validate::Error> {
     let schema = Schema::new(kind, schema, values)?;
     let store = STORES.iter().find(|(name, _)| *name == kind.2).map(|(_, store)| *store);
     let store = store.ok_or_else(|| validate::Error::new(kind.2, "there is no place for it"))?;
-    Ok(Kind { name: kind.2, namespaced: kind.2 != "Namespace", values, schema, store })
+    Ok(Kind {
+        name: kind.2,
+        namespaced: kind.2 != "Namespace",
+        values,
+        schema,
+        store,
+    })
 }
 
 fn our_kinds() -> Vec<&'static str> {
@@ -135,20 +166,41 @@ fn foreign(group_version: &str, name: &str) -> Identity<'static> {
 }
 
 fn missing_api_version(name: &str) -> String {
-    let right = if our_kinds().contains(&name) { format!("{GROUP}/{VERSION}") } else { "v1".to_owned() };
+    let right = if our_kinds().contains(&name) {
+        format!("{GROUP}/{VERSION}")
+    } else {
+        "v1".to_owned()
+    };
     let known = STORES.iter().any(|(known, _)| *known == name);
-    format!("missing field `apiVersion`{}", if known { format!(": write `{right}`") } else { String::new() })
+    format!(
+        "missing field `apiVersion`{}",
+        if known {
+            format!(": write `{right}`")
+        } else {
+            String::new()
+        }
+    )
 }
 
 fn mistake(path: &[&str], message: String) -> Mistake {
-    let pointer = path.iter().fold(String::new(), |pointer, segment| field::child(&pointer, segment));
-    Mistake { pointer, end: End::Value, message }
+    let pointer = path
+        .iter()
+        .fold(String::new(), |pointer, segment| field::child(&pointer, segment));
+    Mistake {
+        pointer,
+        end: End::Value,
+        message,
+    }
 }
 
 fn push<T: DeserializeOwned>(object: Value, list: &mut Vec<T>) -> Result<(), Vec<Mistake>> {
     let read = serde_path_to_error::deserialize(object).map_err(|error| {
         let pointer = field::pointer(&error.path().to_string());
-        vec![Mistake { pointer, end: End::Value, message: error.into_inner().to_string() }]
+        vec![Mistake {
+            pointer,
+            end: End::Value,
+            message: error.into_inner().to_string(),
+        }]
     })?;
     list.push(read);
     Ok(())
@@ -188,12 +240,25 @@ fn plain(object: Value) -> Result<Plain, Vec<Mistake>> {
 }
 
 fn secret(object: Value) -> Result<Secret, Vec<Mistake>> {
-    let Plain { metadata, data: encoded, string_data } = plain(object)?;
+    let Plain {
+        metadata,
+        data: encoded,
+        string_data,
+    } = plain(object)?;
     let mut mistakes = Vec::new();
     let mut data = BTreeMap::new();
-    let names = encoded.keys().map(|name| ("data", name)).chain(string_data.keys().map(|name| ("stringData", name)));
+    let names = encoded
+        .keys()
+        .map(|name| ("data", name))
+        .chain(string_data.keys().map(|name| ("stringData", name)));
     for (member, name) in names.filter(|(_, name)| !is_entry_name(name)) {
-        mistakes.push(Mistake { end: End::Key, ..mistake(&[member, name], "a name is letters, digits, `-`, `_` and `.`".to_owned()) });
+        mistakes.push(Mistake {
+            end: End::Key,
+            ..mistake(
+                &[member, name],
+                "a name is letters, digits, `-`, `_` and `.`".to_owned(),
+            )
+        });
     }
     for (name, text) in &encoded {
         let text: String = text.chars().filter(|c| !matches!(c, '\n' | '\r')).collect();
@@ -208,11 +273,22 @@ fn secret(object: Value) -> Result<Secret, Vec<Mistake>> {
     for (name, text) in string_data {
         if encoded.contains_key(&name) {
             let message = format!("`{name}` is given under `data` too: keep one of the two");
-            mistakes.push(Mistake { end: End::Key, ..mistake(&["stringData", &name], message) });
+            mistakes.push(Mistake {
+                end: End::Key,
+                ..mistake(&["stringData", &name], message)
+            });
         }
         data.insert(name, text.into_bytes());
     }
-    if mistakes.is_empty() { Ok(Secret { namespace: metadata.namespace, name: metadata.name, data }) } else { Err(mistakes) }
+    if mistakes.is_empty() {
+        Ok(Secret {
+            namespace: metadata.namespace,
+            name: metadata.name,
+            data,
+        })
+    } else {
+        Err(mistakes)
+    }
 }
 
 fn is_entry_name(name: &str) -> bool {

@@ -7,8 +7,13 @@ const LISTED: usize = 16;
 pub(super) fn nearest<'n>(written: &str, known: &[&'n str]) -> Option<&'n str> {
     let limit = (written.chars().count().max(3) / 3).min(4);
     let written = written.to_lowercase();
-    let scored = known.iter().map(|name| (distance(&written, &name.to_lowercase()), *name));
-    scored.filter(|(distance, _)| *distance <= limit).min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
+    let scored = known
+        .iter()
+        .map(|name| (distance(&written, &name.to_lowercase()), *name));
+    scored
+        .filter(|(distance, _)| *distance <= limit)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
 }
 
 /// `, did you mean ...?`, or nothing.
@@ -18,8 +23,17 @@ pub(super) fn suggestion(near: Option<&str>) -> String {
 
 /// Names in backticks, with commas; long lists are cut.
 pub(super) fn list(names: &[&str]) -> String {
-    let shown = names.iter().take(LISTED).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    if names.len() > LISTED { format!("{shown} and {} more", names.len() - LISTED) } else { shown }
+    let shown = names
+        .iter()
+        .take(LISTED)
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    if names.len() > LISTED {
+        format!("{shown} and {} more", names.len() - LISTED)
+    } else {
+        shown
+    }
 }
 
 /// How many characters have to be put in, left out, replaced or swapped with their neighbour (optimal string alignment); the

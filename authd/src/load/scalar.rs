@@ -30,7 +30,9 @@ impl Surprise {
                 format!("{shown} means `{seen}` to kubectl: write {quoted} for the text, or `{seen}`")
             }
             Self::Number(_) => {
-                format!("{shown} is read as different numbers by different programs: write {quoted}, or the number in decimal")
+                format!(
+                    "{shown} is read as different numbers by different programs: write {quoted}, or the number in decimal"
+                )
             }
             Self::NotFinite => format!("{shown} is not a number that JSON can say: write {quoted} for the text"),
             Self::Key => format!("the key {shown} is not text: write {quoted}"),
@@ -72,12 +74,19 @@ fn number(text: &str) -> Result<Option<Number>, Surprise> {
         return Err(Surprise::Number(seen));
     }
     if let Some(number) = radix(unsigned).or_else(|| text.parse().ok()) {
-        return Ok(Some(if text.starts_with('-') && number > 0 { Number::from(-number) } else { Number::from(number) }));
+        return Ok(Some(if text.starts_with('-') && number > 0 {
+            Number::from(-number)
+        } else {
+            Number::from(number)
+        }));
     }
     if let Ok(number) = text.parse::<u64>() {
         return Ok(Some(Number::from(number)));
     }
-    if !unsigned.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-')) {
+    if !unsigned
+        .bytes()
+        .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'))
+    {
         return Ok(None);
     }
     match text.parse::<f64>() {

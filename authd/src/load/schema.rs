@@ -67,7 +67,11 @@ pub(super) fn closed(node: &Value) -> Value {
     for (word, said) in node {
         let said = match word.as_str() {
             "properties" => Value::Object(
-                said.as_object().into_iter().flatten().map(|(name, schema)| (name.clone(), closed(schema))).collect(),
+                said.as_object()
+                    .into_iter()
+                    .flatten()
+                    .map(|(name, schema)| (name.clone(), closed(schema)))
+                    .collect(),
             ),
             "items" | "additionalProperties" => closed(said),
             dropped if DROPPED.contains(&dropped) || dropped.starts_with("x-kubernetes-") => continue,

@@ -69,7 +69,10 @@ pub fn read(dir: &Path) -> io::Result<Sources> {
         }
     }
     let digest = context.finish().as_ref().try_into().unwrap_or_default();
-    Ok(Sources { files: walk.files, digest })
+    Ok(Sources {
+        files: walk.files,
+        digest,
+    })
 }
 
 #[derive(Default)]
@@ -84,7 +87,9 @@ impl Walk {
     fn folder(&mut self, real: &Path, shown: &Path, depth: usize) -> io::Result<()> {
         let mounted = fs::canonicalize(real.join("..data"));
         let real = mounted.or_else(|_| fs::canonicalize(real))?;
-        let mut names = fs::read_dir(&real)?.map(|entry| entry.map(|e| e.file_name())).collect::<io::Result<Vec<_>>>()?;
+        let mut names = fs::read_dir(&real)?
+            .map(|entry| entry.map(|e| e.file_name()))
+            .collect::<io::Result<Vec<_>>>()?;
         names.sort();
         if !self.folders.insert(real.clone()) {
             return Ok(());
@@ -97,9 +102,9 @@ impl Walk {
 
     fn entry(&mut self, real: &Path, shown: &Path, depth: usize) {
         let read = match fs::metadata(real) {
-            Ok(metadata) if metadata.is_dir() && depth >= MAX_FOLDERS => {
-                Err(refused(format!("folders are read {MAX_FOLDERS} deep, and this one is deeper")))
-            }
+            Ok(metadata) if metadata.is_dir() && depth >= MAX_FOLDERS => Err(refused(format!(
+                "folders are read {MAX_FOLDERS} deep, and this one is deeper"
+            ))),
             Ok(metadata) if metadata.is_dir() => match self.folder(real, shown, depth + 1) {
                 Ok(()) => return,
                 Err(error) => Err(self.failed(&error)),
@@ -109,7 +114,10 @@ impl Walk {
             Ok(_) => self.file(real),
             Err(error) => Err(self.failed(&error)),
         };
-        self.files.push(Source { path: shown.to_owned(), text: read });
+        self.files.push(Source {
+            path: shown.to_owned(),
+            text: read,
+        });
     }
 
     fn file(&mut self, real: &Path) -> Result<String, Fault> {
@@ -122,12 +130,17 @@ impl Walk {
         }
         self.total = self.total.saturating_add(size);
         if self.total > MAX_TOTAL {
-            return Err(refused("the folder holds more than 64 MiB of resources: this file was not read".to_owned()));
+            return Err(refused(
+                "the folder holds more than 64 MiB of resources: this file was not read".to_owned(),
+            ));
         }
         String::from_utf8(bytes).map_err(|error| {
             let good = error.utf8_error().valid_up_to();
             let before = String::from_utf8_lossy(error.as_bytes().get(..good).unwrap_or_default()).into_owned();
-            Fault { position: end_of(&before), message: "not a text in UTF-8".to_owned() }
+            Fault {
+                position: end_of(&before),
+                message: "not a text in UTF-8".to_owned(),
+            }
         })
     }
 
@@ -138,13 +151,19 @@ impl Walk {
 }
 
 fn refused(message: String) -> Fault {
-    Fault { position: Position::START, message }
+    Fault {
+        position: Position::START,
+        message,
+    }
 }
 
 fn end_of(text: &str) -> Position {
     let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let last = text.rsplit('\n').next().unwrap_or_default();
-    Position { line: number(text.matches('\n').count() + 1), column: number(last.chars().count() + 1) }
+    Position {
+        line: number(text.matches('\n').count() + 1),
+        column: number(last.chars().count() + 1),
+    }
 }
 
 /// Whether a file of this name is read; `kustomization.yaml` is a build's, not a cluster's.

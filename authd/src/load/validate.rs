@@ -7,6 +7,8 @@
 mod lists;
 mod sentence;
 
+use std::collections::BTreeSet;
+
 use jsonschema::{Draft, error::ValidationErrorKind};
 use kube_cel::{CompiledSchema, RootContext};
 use serde_json::Value;
@@ -33,7 +35,10 @@ pub struct Error {
 impl Error {
     /// About the schema of `kind`.
     pub fn new(kind: &str, reason: &str) -> Self {
-        Self { kind: kind.to_owned(), reason: reason.to_owned() }
+        Self {
+            kind: kind.to_owned(),
+            reason: reason.to_owned(),
+        }
     }
 }
 
@@ -60,7 +65,9 @@ pub struct Schema {
 
 impl std::fmt::Debug for Schema {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Schema").field("kind", &self.root.kind).finish_non_exhaustive()
+        f.debug_struct("Schema")
+            .field("kind", &self.root.kind)
+            .finish_non_exhaustive()
     }
 }
 
@@ -84,17 +91,37 @@ impl Schema {
         if let Some(broken) = broken_rule(&rules) {
             return Err(refuse(broken));
         }
-        let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
-        let root = RootContext { api_version, api_group: group.to_owned(), kind: kind.to_owned() };
-        Ok(Self { open_api, structure, rules, cel: kube_cel::Validator::new(), root, values })
+        let api_version = if group.is_empty() {
+            version.to_owned()
+        } else {
+            format!("{group}/{version}")
+        };
+        let root = RootContext {
+            api_version,
+            api_group: group.to_owned(),
+            kind: kind.to_owned(),
+        };
+        Ok(Self {
+            open_api,
+            structure,
+            rules,
+            cel: kube_cel::Validator::new(),
+            root,
+            values,
+        })
     }
 
     /// The object as the API server would keep it, and everything that is wrong with it.
     pub fn admit(&self, mut object: Value) -> (Value, Vec<Mistake>) {
         schema::drop_nulls(&self.open_api, &mut object);
         let object = kube_cel::apply_defaults(&self.open_api, &object);
-        let mut mistakes: Vec<Mistake> = self.structure.iter_errors(&object).flat_map(|e| self.mistakes(&e)).collect();
+        let mut mistakes: Vec<Mistake> = self
+            .structure
+            .iter_errors(&object)
+            .flat_map(|e| self.mistakes(&e))
+            .collect();
         lists::repeated(&self.open_api, &object, "", &mut mistakes);
+        once_each(&mut mistakes);
         if mistakes.is_empty() {
             mistakes = self.broken_rules(&object);
         }
@@ -112,14 +139,32 @@ impl Schema {
                 .collect(),
             ValidationErrorKind::Required { property } => {
                 let name = property.as_str().unwrap_or_default();
-                vec![mistake(field::child(at, name), End::Value, sentence::missing(name, schema))]
+                // Said once, about the mistyped field.
+                if members(error.instance()).any(|other| sentence::meant(other, schema) == Some(name)) {
+                    return Vec::new();
+                }
+                vec![mistake(
+                    field::child(at, name),
+                    End::Value,
+                    sentence::missing(name, schema),
+                )]
             }
-            _ => vec![mistake(at.to_owned(), End::Value, sentence::wrong(error, schema, self.values))],
+            _ => {
+                let description = sentence::description(schema).or_else(|| {
+                    let list = field::parent(at).map(|list| described(&self.open_api, list));
+                    list.filter(|list| list.get("items").is_some())
+                        .and_then(sentence::description)
+                });
+                let message = sentence::wrong(error, (schema, description.as_deref()), self.values);
+                vec![mistake(at.to_owned(), End::Value, message)]
+            }
         }
     }
 
     fn broken_rules(&self, object: &Value) -> Vec<Mistake> {
-        let checked = self.cel.validate_compiled_with_context(&self.rules, object, None, Some(&self.root));
+        let checked = self
+            .cel
+            .validate_compiled_with_context(&self.rules, object, None, Some(&self.root));
         let Err(broken) = checked else {
             return Vec::new();
         };
@@ -132,12 +177,25 @@ impl Schema {
     }
 }
 
+fn members(object: &Value) -> impl Iterator<Item = &str> {
+    object.as_object().into_iter().flatten().map(|(name, _)| name.as_str())
+}
+
+/// Keeps the first of the mistakes that concern the same field: an empty text need not match a pattern too.
+fn once_each(mistakes: &mut Vec<Mistake>) {
+    let mut seen = BTreeSet::new();
+    mistakes.retain(|mistake| seen.insert((mistake.pointer.clone(), mistake.end == End::Key)));
+}
+
 /// The first rule, anywhere in the schema, that does not compile.
 fn broken_rule(rules: &CompiledSchema) -> Option<String> {
     let here = rules.compilation_errors().first().map(ToString::to_string);
     let below = || {
         let named = rules.properties.values();
-        let unnamed = [&rules.items, &rules.additional_properties].into_iter().flatten().map(AsRef::as_ref);
+        let unnamed = [&rules.items, &rules.additional_properties]
+            .into_iter()
+            .flatten()
+            .map(AsRef::as_ref);
         named.chain(unnamed).find_map(broken_rule)
     };
     here.or_else(below)

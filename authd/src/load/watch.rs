@@ -36,7 +36,11 @@ pub struct Timing {
 
 impl Default for Timing {
     fn default() -> Self {
-        Self { quiet: Duration::from_millis(100), patience: Duration::from_millis(500), poll: Duration::from_secs(30) }
+        Self {
+            quiet: Duration::from_millis(100),
+            patience: Duration::from_millis(500),
+            poll: Duration::from_secs(30),
+        }
     }
 }
 
@@ -62,7 +66,13 @@ impl Watch {
     /// Where the path cannot be made absolute. A file system without notifications is looked at twice a second instead.
     pub fn begin(dir: &Path, seen: [u8; 32], timing: Timing) -> io::Result<Self> {
         let changed = Arc::new(Notify::new());
-        let mut watch = Self { dir: std::path::absolute(dir)?, seen, timing, changed, watcher: None };
+        let mut watch = Self {
+            dir: std::path::absolute(dir)?,
+            seen,
+            timing,
+            changed,
+            watcher: None,
+        };
         watch.arm();
         // What changed between the reading and now gave no notification.
         watch.changed.notify_one();
@@ -75,7 +85,11 @@ impl Watch {
     /// again when it is back.
     pub async fn run(mut self, shown: PathBuf, to: mpsc::Sender<Loaded>) {
         loop {
-            let poll = if self.watcher.is_some() { self.timing.poll } else { POLL_ALONE };
+            let poll = if self.watcher.is_some() {
+                self.timing.poll
+            } else {
+                POLL_ALONE
+            };
             let told = tokio::select! {
                 told = timeout(poll, self.changed.notified()) => told.is_ok(),
                 () = to.closed() => return,
@@ -112,7 +126,10 @@ impl Watch {
         let tell = move |event: notify::Result<Event>| {
             let concerns = match &event {
                 // Our own reading of the files.
-                Ok(Event { kind: EventKind::Access(_), .. }) => false,
+                Ok(Event {
+                    kind: EventKind::Access(_),
+                    ..
+                }) => false,
                 Ok(event) => event.paths.iter().any(|path| path.starts_with(&dir)),
                 Err(_) => true,
             };

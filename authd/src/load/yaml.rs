@@ -36,7 +36,10 @@ impl Position {
 impl From<Marker> for Position {
     fn from(mark: Marker) -> Self {
         let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        Self { line: number(mark.line()).max(1), column: number(mark.col()).saturating_add(1) }
+        Self {
+            line: number(mark.line()).max(1),
+            column: number(mark.col()).saturating_add(1),
+        }
     }
 }
 
@@ -101,7 +104,11 @@ impl Places {
         let mut looked = Some(pointer);
         while let Some(at) = looked {
             if let Some(place) = self.exact(at) {
-                return if end == End::Key && at == pointer { place.key } else { place.value };
+                return if end == End::Key && at == pointer {
+                    place.key
+                } else {
+                    place.value
+                };
             }
             looked = field::parent(at);
         }
@@ -150,14 +157,26 @@ fn scan_fault(text: &str, error: &saphyr_parser::ScanError) -> Fault {
     let position = Position::from(*error.marker());
     let near = [position.line, position.line.saturating_sub(1)];
     for line in near {
-        let written = text.lines().nth(usize::try_from(line).unwrap_or(usize::MAX).saturating_sub(1)).unwrap_or_default();
+        let written = text
+            .lines()
+            .nth(usize::try_from(line).unwrap_or(usize::MAX).saturating_sub(1))
+            .unwrap_or_default();
         let indentation = written.chars().take_while(|c| matches!(c, ' ' | '\t'));
-        if let Some(column) = (1..).zip(indentation).find_map(|(column, c)| (c == '\t').then_some(column)) {
+        if let Some(column) = (1..)
+            .zip(indentation)
+            .find_map(|(column, c)| (c == '\t').then_some(column))
+        {
             let position = Position { line, column };
-            return Fault { position, message: "a tab in the indentation: YAML is indented with spaces".to_owned() };
+            return Fault {
+                position,
+                message: "a tab in the indentation: YAML is indented with spaces".to_owned(),
+            };
         }
     }
-    Fault { position, message: format!("not valid YAML: {}", error.info()) }
+    Fault {
+        position,
+        message: format!("not valid YAML: {}", error.info()),
+    }
 }
 
 #[cfg(test)]

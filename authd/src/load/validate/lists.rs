@@ -25,7 +25,11 @@ pub(super) fn repeated(schema: &Value, value: &Value, pointer: &str, mistakes: &
                     && let Some(first) = seen.insert(identity.clone(), index)
                 {
                     let message = format!("repeats item [{first}] ({identity}): each may be given once");
-                    mistakes.push(Mistake { pointer: at.clone(), end: End::Value, message });
+                    mistakes.push(Mistake {
+                        pointer: at.clone(),
+                        end: End::Value,
+                        message,
+                    });
                 }
                 if let Some(schema) = schema.get("items") {
                     repeated(schema, item, &at, mistakes);

@@ -54,8 +54,12 @@ impl Build {
                 }
                 self.scalar(&text, style, tag.as_deref(), (anchor, position))
             }
-            Event::SequenceStart(anchor, tag) => self.begin(Content::List(Vec::new()), tag.as_deref(), (anchor, position)),
-            Event::MappingStart(anchor, tag) => self.begin(Content::Map(Map::new(), None), tag.as_deref(), (anchor, position)),
+            Event::SequenceStart(anchor, tag) => {
+                self.begin(Content::List(Vec::new()), tag.as_deref(), (anchor, position))
+            }
+            Event::MappingStart(anchor, tag) => {
+                self.begin(Content::Map(Map::new(), None), tag.as_deref(), (anchor, position))
+            }
             Event::SequenceEnd | Event::MappingEnd => self.end(position),
         }
     }
@@ -67,22 +71,40 @@ impl Build {
         self.anchors.clear();
         self.keys.clear();
         if let Some(value) = self.root.take().filter(|v| !v.is_null()) {
-            self.documents.push(Document { value, places, oddities });
+            self.documents.push(Document {
+                value,
+                places,
+                oddities,
+            });
         }
     }
 
     fn awaits_key(&self) -> bool {
-        matches!(self.open.last(), Some(Open { content: Content::Map(_, None), .. }))
+        matches!(
+            self.open.last(),
+            Some(Open {
+                content: Content::Map(_, None),
+                ..
+            })
+        )
     }
 
     fn key(&mut self, text: &str, style: ScalarStyle, position: Position) -> Result<(), Fault> {
-        let Some(Open { pointer, content: Content::Map(members, key), .. }) = self.open.last_mut() else {
+        let Some(Open {
+            pointer,
+            content: Content::Map(members, key),
+            ..
+        }) = self.open.last_mut()
+        else {
             return Ok(());
         };
         let at = field::child(pointer, text);
         if members.contains_key(text) {
             let first = self.keys.get(&at).copied().unwrap_or(position);
-            return fault(position, format!("the key `{text}` is already given on line {}", first.line));
+            return fault(
+                position,
+                format!("the key `{text}` is already given on line {}", first.line),
+            );
         }
         *key = Some((text.to_owned(), position));
         if style == ScalarStyle::Plain {
@@ -92,7 +114,12 @@ impl Build {
                 _ => Some(Surprise::Key),
             };
             if let Some(surprise) = surprise {
-                self.oddities.push(Oddity { pointer: at.clone(), position, text: text.to_owned(), surprise });
+                self.oddities.push(Oddity {
+                    pointer: at.clone(),
+                    position,
+                    text: text.to_owned(),
+                    surprise,
+                });
             }
         }
         self.keys.insert(at, position);
@@ -102,10 +129,16 @@ impl Build {
     /// The pointer of the value that comes next, and where its key is.
     fn next(&self, position: Position) -> (String, Position) {
         match self.open.last() {
-            Some(Open { pointer, content: Content::List(items), .. }) => {
-                (field::child(pointer, &items.len().to_string()), position)
-            }
-            Some(Open { pointer, content: Content::Map(_, Some((key, at))), .. }) => (field::child(pointer, key), *at),
+            Some(Open {
+                pointer,
+                content: Content::List(items),
+                ..
+            }) => (field::child(pointer, &items.len().to_string()), position),
+            Some(Open {
+                pointer,
+                content: Content::Map(_, Some((key, at))),
+                ..
+            }) => (field::child(pointer, key), *at),
             _ => (String::new(), position),
         }
     }
@@ -133,12 +166,22 @@ impl Build {
             }
         }
         if let Some(surprise) = surprise {
-            self.oddities.push(Oddity { pointer, position, text: text.to_owned(), surprise });
+            self.oddities.push(Oddity {
+                pointer,
+                position,
+                text: text.to_owned(),
+                surprise,
+            });
         }
         self.put(value, anchor, position)
     }
 
-    fn begin(&mut self, content: Content, tag: Option<&Tag>, (anchor, position): (usize, Position)) -> Result<(), Fault> {
+    fn begin(
+        &mut self,
+        content: Content,
+        tag: Option<&Tag>,
+        (anchor, position): (usize, Position),
+    ) -> Result<(), Fault> {
         if self.awaits_key() {
             return fault(position, "a key is text, not a list or mapping".to_owned());
         }
@@ -149,9 +192,18 @@ impl Build {
         self.places.insert(&pointer, key, key);
         if let Some(tag) = tag.filter(|tag| !tag.is_yaml_core_schema()) {
             let surprise = Surprise::Tag(tag.to_string());
-            self.oddities.push(Oddity { pointer: pointer.clone(), position, text: String::new(), surprise });
+            self.oddities.push(Oddity {
+                pointer: pointer.clone(),
+                position,
+                text: String::new(),
+                surprise,
+            });
         }
-        self.open.push(Open { pointer, anchor, content });
+        self.open.push(Open {
+            pointer,
+            anchor,
+            content,
+        });
         Ok(())
     }
 
@@ -187,7 +239,10 @@ impl Build {
     fn spend(&mut self, copies: usize, position: Position) -> Result<(), Fault> {
         self.copied = self.copied.saturating_add(copies);
         if self.copied > MAX_COPIES {
-            return fault(position, format!("anchors and aliases copy more than {MAX_COPIES} values"));
+            return fault(
+                position,
+                format!("anchors and aliases copy more than {MAX_COPIES} values"),
+            );
         }
         Ok(())
     }
@@ -199,8 +254,14 @@ impl Build {
         }
         match self.open.last_mut() {
             None => self.root = Some(value),
-            Some(Open { content: Content::List(items), .. }) => items.push(value),
-            Some(Open { content: Content::Map(members, key), .. }) => {
+            Some(Open {
+                content: Content::List(items),
+                ..
+            }) => items.push(value),
+            Some(Open {
+                content: Content::Map(members, key),
+                ..
+            }) => {
                 if let Some((key, _)) = key.take() {
                     members.insert(key, value);
                 }
