@@ -1,1 +1,4 @@
-//! Not written yet.
+//! How does a person get a session?
+
+pub mod hashing;
+pub mod policy;
