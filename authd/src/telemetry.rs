@@ -1,1 +1,209 @@
-//! Not written yet.
+//! How is authd doing? Logs for operators, metrics for Prometheus.
+//!
+//! [`METRICS`] is every metric there is; a test compares it with the code. Labels come from fixed lists, never from what a
+//! caller sent and never a person's name. Not here: the record of who did what ([`crate::audit`]).
+
+#[cfg(test)]
+mod tests;
+
+use metrics_exporter_prometheus::{
+    BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
+};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Why telemetry did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The log filter cannot be read.
+    #[error("the log filter `{filter}` cannot be read: {detail}; for example `info,authd=debug`")]
+    Filter {
+        /// As it was given.
+        filter: String,
+        /// What is wrong.
+        detail: String,
+    },
+    /// Logs or metrics were started before.
+    #[error("telemetry runs already")]
+    Running,
+}
+
+/// The type of a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricKind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Durations in seconds, counted in buckets.
+    Histogram,
+}
+
+/// One metric.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// `authd_<noun>_<unit>`.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: MetricKind,
+    /// Its labels.
+    pub labels: &'static [&'static str],
+    /// What it tells.
+    pub description: &'static str,
+}
+
+/// Every metric.
+pub const METRICS: [Metric; 10] = [
+    counter(
+        "authd_checks_total",
+        &["dialect", "outcome"],
+        "Requests that an ingress asked about",
+    ),
+    Metric {
+        name: "authd_check_seconds",
+        kind: MetricKind::Histogram,
+        labels: &[],
+        description: "Time from a question of an ingress to the answer",
+    },
+    counter(
+        "authd_sign_ins_total",
+        &["provider", "outcome", "reason"],
+        "Attempts to sign in",
+    ),
+    counter(
+        "authd_tokens_refused_total",
+        &["reason"],
+        "Session tokens that were refused",
+    ),
+    gauge(
+        "authd_hashing_queue_length",
+        "Passwords that wait or are being hashed",
+    ),
+    gauge(
+        "authd_snapshot_generation",
+        "How many Snapshots have been put to use since the start",
+    ),
+    counter(
+        "authd_snapshot_load_failures_total",
+        &[],
+        "Snapshots that did not load and left the old one serving",
+    ),
+    counter(
+        "authd_sessions_revoked_total",
+        &[],
+        "Sessions and tokens that were revoked",
+    ),
+    counter(
+        "authd_audit_dropped_total",
+        &[],
+        "Audit lines that were dropped as the sink was stuck or full",
+    ),
+    counter(
+        "authd_rate_limited_total",
+        &["purpose"],
+        "Attempts that were refused as too many had failed",
+    ),
+];
+
+/// From a cached decision to a stuck disk, in seconds.
+const CHECK_BUCKETS: [f64; 10] = [
+    0.000_025, 0.000_1, 0.000_25, 0.001, 0.002_5, 0.01, 0.025, 0.1, 0.25, 1.0,
+];
+
+const fn counter(
+    name: &'static str,
+    labels: &'static [&'static str],
+    description: &'static str,
+) -> Metric {
+    Metric {
+        name,
+        kind: MetricKind::Counter,
+        labels,
+        description,
+    }
+}
+
+const fn gauge(name: &'static str, description: &'static str) -> Metric {
+    Metric {
+        name,
+        kind: MetricKind::Gauge,
+        labels: &[],
+        description,
+    }
+}
+
+/// Starts logging to standard error, one JSON object a line; `filter` is as in `info,authd=debug`.
+pub fn start_logs(filter: &str) -> Result<(), Error> {
+    let subscriber = subscriber(filter, std::io::stderr)?;
+    tracing::subscriber::set_global_default(subscriber).map_err(|_| Error::Running)
+}
+
+fn subscriber<W>(filter: &str, to: W) -> Result<impl tracing::Subscriber + Send + Sync, Error>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let parsed = EnvFilter::try_new(filter).map_err(|error| Error::Filter {
+        filter: filter.to_owned(),
+        detail: error.to_string(),
+    })?;
+    Ok(tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_env_filter(parsed)
+        .with_writer(to)
+        .finish())
+}
+
+/// The metrics of this process.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    handle: PrometheusHandle,
+}
+
+impl Metrics {
+    /// Starts counting, once a process.
+    pub fn install() -> Result<Self, Error> {
+        let recorder = Self::recorder();
+        let handle = recorder.handle();
+        metrics::set_global_recorder(recorder).map_err(|_| Error::Running)?;
+        Ok(Self { handle })
+    }
+
+    /// What `/metrics` answers, in the Prometheus text format.
+    pub fn render(&self) -> String {
+        self.handle.run_upkeep();
+        self.handle.render()
+    }
+
+    /// A recorder that knows every metric.
+    pub(crate) fn recorder() -> PrometheusRecorder {
+        let recorder = builder().unwrap_or_default().build_recorder();
+        metrics::with_local_recorder(&recorder, || METRICS.iter().for_each(describe));
+        recorder
+    }
+}
+
+fn builder() -> Result<PrometheusBuilder, BuildError> {
+    PrometheusBuilder::new().set_buckets_for_metric(
+        Matcher::Full("authd_check_seconds".to_owned()),
+        &CHECK_BUCKETS,
+    )
+}
+
+fn describe(metric: &Metric) {
+    match metric.kind {
+        MetricKind::Counter => metrics::describe_counter!(metric.name, metric.description),
+        MetricKind::Gauge => metrics::describe_gauge!(metric.name, metric.description),
+        MetricKind::Histogram => metrics::describe_histogram!(metric.name, metric.description),
+    }
+    // Without labels there is one series: it starts at nought rather than with its first event.
+    if metric.labels.is_empty() {
+        match metric.kind {
+            MetricKind::Counter => metrics::counter!(metric.name).increment(0),
+            MetricKind::Gauge => metrics::gauge!(metric.name).set(0),
+            MetricKind::Histogram => {}
+        }
+    }
+}

@@ -7,17 +7,14 @@
 //! Not here: the form of a token ([`super::parse`]), how keys lie on disk ([`folder`]).
 
 mod folder;
+mod key;
 mod secret;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
-use aws_lc_rs::digest;
-use aws_lc_rs::hmac;
-use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, ParsedPublicKey};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use aws_lc_rs::signature::Ed25519KeyPair;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret as _, SecretBox};
 use zeroize::Zeroizing;
@@ -25,6 +22,7 @@ use zeroize::Zeroizing;
 use super::{Lifetime, SKEW_SECONDS};
 use crate::random::Random;
 use folder::Folder;
+pub use key::{Algorithm, Key, State};
 
 /// How long a key is published before it signs, so that whoever keeps a copy of the JWKS has it by then.
 pub const PUBLISHED_AHEAD: SignedDuration = SignedDuration::from_mins(10);
@@ -82,45 +80,6 @@ pub enum Error {
     NotMade,
 }
 
-/// What a key signs with; a property of the key, never of a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Algorithm {
-    /// Ed25519 (RFC 8037).
-    EdDsa,
-    /// HMAC with SHA-256 and a secret that services share.
-    Hs256,
-}
-
-impl Algorithm {
-    /// The name in a header.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::EdDsa => "EdDSA",
-            Self::Hs256 => "HS256",
-        }
-    }
-}
-
-/// Where a key stands in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Published and verifies; does not sign yet.
-    Next {
-        /// Since when it is published.
-        published_at: Timestamp,
-    },
-    /// Signs.
-    Current {
-        /// Since when.
-        since: Timestamp,
-    },
-    /// Verifies; signs no more.
-    Previous {
-        /// When it stops verifying; `None` where tokens never expire.
-        retire_at: Option<Timestamp>,
-    },
-}
-
 /// When keys change.
 #[derive(Clone, Copy, Debug)]
 pub struct Schedule {
@@ -128,114 +87,6 @@ pub struct Schedule {
     pub rotate_every: Option<SignedDuration>,
     /// How long the tokens live.
     pub lifetime: Lifetime,
-}
-
-/// One key.
-#[derive(Debug)]
-pub struct Key {
-    kid: String,
-    header: String,
-    material: Arc<Material>,
-    state: State,
-}
-
-enum Material {
-    Ed25519 {
-        pair: Ed25519KeyPair,
-        public: ParsedPublicKey,
-    },
-    Hmac(Box<hmac::Key>),
-}
-
-impl std::fmt::Debug for Material {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.algorithm().name())
-    }
-}
-
-impl Material {
-    fn algorithm(&self) -> Algorithm {
-        match self {
-            Self::Ed25519 { .. } => Algorithm::EdDsa,
-            Self::Hmac(_) => Algorithm::Hs256,
-        }
-    }
-}
-
-impl Key {
-    fn new(kid: String, material: Arc<Material>, state: State) -> Self {
-        Self {
-            header: format!(
-                r#"{{"alg":"{}","typ":"JWT","kid":"{kid}"}}"#,
-                material.algorithm().name()
-            ),
-            kid,
-            material,
-            state,
-        }
-    }
-
-    fn ed25519(pair: Ed25519KeyPair, state: State) -> Result<Self, Error> {
-        let public = pair.public_key().as_ref();
-        let kid = thumbprint(public);
-        let public = ParsedPublicKey::new(&ED25519, public).map_err(|_| Error::NotMade)?;
-        Ok(Self::new(
-            kid,
-            Arc::new(Material::Ed25519 { pair, public }),
-            state,
-        ))
-    }
-
-    fn with_state(&self, state: State) -> Self {
-        Self::new(self.kid.clone(), Arc::clone(&self.material), state)
-    }
-
-    /// The id in headers and in the JWKS.
-    pub fn kid(&self) -> &str {
-        &self.kid
-    }
-
-    /// Where it stands.
-    pub fn state(&self) -> State {
-        self.state
-    }
-
-    /// The algorithm.
-    pub fn algorithm(&self) -> Algorithm {
-        self.material.algorithm()
-    }
-
-    /// The 32 bytes of the public key; `None` for a shared secret, which has none.
-    pub fn public_bytes(&self) -> Option<&[u8]> {
-        match &*self.material {
-            Material::Ed25519 { pair, .. } => Some(pair.public_key().as_ref()),
-            Material::Hmac(_) => None,
-        }
-    }
-
-    pub(super) fn header(&self) -> &str {
-        &self.header
-    }
-
-    pub(super) fn sign(&self, text: &[u8]) -> Option<Vec<u8>> {
-        match &*self.material {
-            Material::Ed25519 { pair, .. } => {
-                pair.try_sign(text).ok().map(|it| it.as_ref().to_vec())
-            }
-            Material::Hmac(key) => Some(hmac::sign(key, text).as_ref().to_vec()),
-        }
-    }
-
-    pub(super) fn verifies(&self, text: &[u8], signature: &[u8]) -> bool {
-        match &*self.material {
-            Material::Ed25519 { public, .. } => public.verify_sig(text, signature).is_ok(),
-            Material::Hmac(key) => hmac::verify(key, text, signature).is_ok(),
-        }
-    }
-
-    fn is_retired(&self, now: Timestamp) -> bool {
-        matches!(self.state, State::Previous { retire_at: Some(at) } if at <= now)
-    }
 }
 
 /// All keys at one moment.
@@ -331,7 +182,16 @@ impl KeyRing {
                 schedule,
             })),
         };
-        keyring.rotate_if_due(now)?;
+        if !keyring.rotate_if_due(now)?
+            && let Some(keeper) = &keyring.keeper
+        {
+            // What a crash left behind: the private half of a key that was just revoked, perhaps.
+            keeper
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .folder
+                .sweep(&keyring.load())?;
+        }
         Ok(keyring)
     }
 
@@ -339,16 +199,10 @@ impl KeyRing {
     pub fn hs256(secret: &SecretBox<[u8]>) -> Result<Self, Error> {
         let secret = secret.expose_secret();
         secret::check(secret)?;
-        let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
-        let kid = hex(hmac::sign(&key, b"authd/kid").as_ref());
         let state = State::Current {
             since: Timestamp::UNIX_EPOCH,
         };
-        let keys = vec![Arc::new(Key::new(
-            kid,
-            Arc::new(Material::Hmac(Box::new(key))),
-            state,
-        ))];
+        let keys = vec![Arc::new(Key::hs256(secret, state))];
         Ok(Self {
             ring: ArcSwap::from_pointee(Ring { keys }),
             keeper: None,
@@ -481,24 +335,4 @@ impl Keeper {
 
 fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
     at.saturating_add(by).unwrap_or(Timestamp::MAX)
-}
-
-fn pkcs8(pair: &Ed25519KeyPair) -> Result<Vec<u8>, Error> {
-    let document = pair.to_pkcs8v1().map_err(|_| Error::NotMade)?;
-    Ok(document.as_ref().to_vec())
-}
-
-/// The first half of the key's RFC 7638 thumbprint, in hexadecimal digits.
-fn thumbprint(public: &[u8]) -> String {
-    let x = URL_SAFE_NO_PAD.encode(public);
-    let jwk = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
-    hex(digest::digest(&digest::SHA256, jwk.as_bytes()).as_ref())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{Error, Key, Ring, State, pkcs8};
+use super::{Error, Key, Ring, State};
 
 const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
 const END: &str = "-----END PRIVATE KEY-----";
@@ -99,10 +99,9 @@ impl Folder {
 
     /// Writes one new private key.
     pub(super) fn keep(&self, key: &Key) -> Result<(), Error> {
-        let super::Material::Ed25519 { pair, .. } = &*key.material else {
+        let Some(der) = key.private_bytes()? else {
             return Ok(());
         };
-        let der = Zeroizing::new(pkcs8(pair)?);
         let body = Zeroizing::new(STANDARD.encode(&*der));
         let text = Zeroizing::new(format!("{BEGIN}\n{}\n{END}\n", &*body));
         self.replace(&self.pem(&key.kid), text.as_bytes())
