@@ -4,7 +4,7 @@
 //! for as long as tokens that it signed may live ([`State::Previous`]). [`KeyRing::revoke`] takes a key away at once.
 //! Readers never wait: the ring is swapped whole. A shared HS256 secret is one key that never rotates.
 //!
-//! Not here: the form of a token ([`super::parse`]), how keys lie on disk ([`folder`]).
+//! Not here: the form of a token (`parse`), how keys lie on disk (`folder`).
 
 mod folder;
 mod key;
