@@ -15,7 +15,7 @@ pub use identities::{ClaimsChange, Identity, Membership};
 pub use keys::{ActiveKey, Key, KeyHash, NewKey};
 pub use revocations::{Reason, Revocation, RevocationKind};
 pub use sessions::{NewSession, Session};
-pub use users::{Direction, NewUser, Order, Profile, Role, User, UserPage, UserQuery};
+pub use users::{Direction, NewUser, Order, Profile, Role, UnknownRole, User, UserPage, UserQuery};
 
 mod access;
 mod file;
