@@ -143,9 +143,9 @@ async fn find(connection: &mut SqliteConnection, user: Uuid) -> Result<User, Err
     Ok(query.fetch_one(connection).await?)
 }
 
-/// Refuses where the user is the only enabled admin.
+/// Refuses where no enabled admin would be left but the user.
 async fn keep_an_admin(connection: &mut SqliteConnection, user: &User) -> Result<(), Error> {
-    if user.role != Role::Admin || user.disabled {
+    if user.role != Role::Admin {
         return Ok(());
     }
     let others: i64 = sqlx::query_scalar(

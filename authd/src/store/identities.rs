@@ -150,7 +150,7 @@ impl Store {
     /// Replaces the groups that one source puts the user into; those from other sources stay.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is no such user; [`Error::Unavailable`].
+    /// [`Error::NotFound`] when there are groups and no such user; [`Error::Unavailable`].
     pub async fn set_membership(
         &self,
         user: Uuid,

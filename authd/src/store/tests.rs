@@ -109,9 +109,18 @@ impl Fixture {
         }
     }
 
-    /// Opens the same file again, as a program that starts after a crash does: nothing was closed.
     pub(super) async fn reopened(&self) -> Store {
         Store::open(self.dir.path()).await.unwrap()
+    }
+
+    /// Opens what a killed program would leave: the files as they are now, closed by nobody.
+    pub(super) async fn after_a_kill(&self) -> (tempfile::TempDir, Store) {
+        let left = tempfile::tempdir().unwrap();
+        for file in ["authd.db", "authd.db-wal"] {
+            fs::copy(self.dir.path().join(file), left.path().join(file)).unwrap();
+        }
+        let store = Store::open(left.path()).await.unwrap();
+        (left, store)
     }
 }
 
@@ -188,7 +197,7 @@ async fn readers_cannot_write() {
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_is_there_after_a_crash() {
+async fn what_was_acknowledged_is_there_after_a_kill() {
     let fixture = fixture().await;
     let user = fixture.user("alice@example.com").await;
     let (kept, ended) = (
@@ -203,7 +212,7 @@ async fn what_was_acknowledged_is_there_after_a_crash() {
         .await
         .unwrap();
 
-    let store = fixture.reopened().await;
+    let (_left, store) = fixture.after_a_kill().await;
     assert_eq!(
         store.user_by_id(user.id).await.unwrap().unwrap().email,
         "alice@example.com"
@@ -390,9 +399,8 @@ async fn two_hundred_sessions_at_once_are_all_there() {
         .into_iter()
         .map(Result::unwrap)
         .collect();
-    let mut kept: Vec<_> = fixture
-        .reopened()
-        .await
+    let (_left, left_behind) = fixture.after_a_kill().await;
+    let mut kept: Vec<_> = left_behind
         .sessions_of(user.id, at(0))
         .await
         .unwrap()

@@ -336,9 +336,9 @@ async fn a_deleted_user_leaves_nothing_but_revocations() {
             .unwrap()
             .is_empty()
     );
-    let reopened = fixture.reopened().await;
+    let (_left, left_behind) = fixture.after_a_kill().await;
     assert_eq!(
-        sorted(reopened.load_active_revocations(at(1)).await.unwrap()),
+        sorted(left_behind.load_active_revocations(at(1)).await.unwrap()),
         sessions
     );
     // The address is free again, and whoever has it now is somebody else.
