@@ -57,7 +57,7 @@ fn what_the_api_server_takes_is_taken() {
 }
 
 #[test]
-fn what_the_api_server_refuses_is_refused_in_our_words() {
+fn values_that_the_api_server_refuses_are_refused_in_our_words() {
     let schema = schema();
     for (spec, pointer, message) in [
         (
@@ -101,6 +101,15 @@ fn what_the_api_server_refuses_is_refused_in_our_words() {
             "/spec/labels/a",
             "expected text, found the number `1`: write `\"1\"`",
         ),
+    ] {
+        check(&schema, &spec, &[(pointer, message)]);
+    }
+}
+
+#[test]
+fn lists_and_mappings_that_the_api_server_refuses_are_refused() {
+    let schema = schema();
+    for (spec, pointer, message) in [
         (
             json!({"labels": {}}),
             "/spec/labels",

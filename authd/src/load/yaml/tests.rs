@@ -117,13 +117,13 @@ fn oddities_have_places_and_quoted_words_are_none() {
     assert_eq!(odd("a: 'no'\nb: \"0755\"\nc: |\n  on\n'1': x\n'<<': z\n"), []);
     assert_eq!(odd("a:\n  - x\n  - no\n"), [row("/a/1", 3, 5, "no")]);
     assert_eq!(
-        odd("a: {on: x, 1: y}\n"),
+        odd("a: {on: x, 1: z}\n"),
         [row("/a/on", 1, 5, "on"), row("/a/1", 1, 12, "1")]
     );
     assert_eq!(odd("<<: {a: b}\n"), [row("/<<", 1, 1, "<<")]);
     assert_eq!(
         odd("a: !x 1\nb: !!binary aGk=\n"),
-        [row("/a", 1, 7, "1"), row("/b", 2, 13, "aGk=")]
+        [row("/a", 1, 4, "1"), row("/b", 2, 4, "aGk=")]
     );
 }
 
