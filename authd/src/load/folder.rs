@@ -11,7 +11,7 @@ use std::{
 };
 
 use crds::Reason;
-use policy::resources::Resources;
+use policy::{Problem, resources::Resources};
 use serde_json::Value;
 
 use super::{
@@ -101,6 +101,30 @@ struct Standing {
 }
 
 impl Positions {
+    /// A problem that compiling found, with its place; where the object is not known, the place is `folder` itself.
+    pub fn place(&self, problem: Problem, folder: &Path) -> Located {
+        let Problem {
+            kind,
+            namespace,
+            name,
+            field,
+            reason,
+            message,
+        } = problem;
+        let place = self.locate(&kind, &namespace, &name, &field);
+        let (file, line, column) = place.unwrap_or_else(|| (folder.to_owned(), 1, 1));
+        let resource = Some(label(&(kind, namespace, name)));
+        Located {
+            file,
+            line,
+            column,
+            resource,
+            field,
+            reason,
+            message,
+        }
+    }
+
     /// File, line and column of a field such as `spec.rules[1].paths[0]`, or of the nearest thing around it that is written
     /// down; `None` where there is no such object.
     pub fn locate(&self, kind: &str, namespace: &str, name: &str, field: &str) -> Option<(PathBuf, u32, u32)> {

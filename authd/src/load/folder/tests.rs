@@ -241,6 +241,35 @@ fn fields_are_located_or_else_what_holds_them() {
 }
 
 #[test]
+fn problems_of_compiling_get_a_place() {
+    let loaded = understand(one("x.yaml", GOOD), &kinds());
+    let problem = |name: &str| Problem {
+        kind: "AccessPolicy".to_owned(),
+        namespace: "payments".to_owned(),
+        name: name.to_owned(),
+        field: "spec.hosts[0]".to_owned(),
+        reason: Reason::HostConflict,
+        message: "is taken".to_owned(),
+    };
+    for (name, expected) in [
+        (
+            "grafana",
+            "x.yaml:5:11: AccessPolicy payments/grafana: spec.hosts[0]: is taken",
+        ),
+        (
+            "other",
+            "resources:1:1: AccessPolicy payments/other: spec.hosts[0]: is taken",
+        ),
+    ] {
+        let placed = loaded.positions.place(problem(name), Path::new("resources"));
+        assert_eq!(
+            (placed.to_string().as_str(), placed.reason),
+            (expected, Reason::HostConflict)
+        );
+    }
+}
+
+#[test]
 fn a_secret_is_in_no_message() {
     let canary = "canary-5f1d";
     let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n";
