@@ -1,18 +1,38 @@
 //! The data plane: identify the caller, decide, answer.
 //!
-//! The modules are the flow of a request, top down: a listener ([`listen`]) hands it to the [`router`] (public pages and
-//! JSON) or to the [`gate`] (an ingress asking), which finds out who is calling ([`identity`]), asks the policy engine, and
-//! writes an [`audit`] line.
+//! The modules are the flow. [`serve`] reads the configuration ([`source`], [`load`]) and puts it to use ([`app`], [`serving`]).
+//! A connection comes in ([`listen`]) and is either an ingress asking ([`gate`]) or a person or program ([`router`], with the
+//! pages' routes in [`site`] and the JSON API in [`api`]). Both find out who is calling ([`identity`]); how a person gets a
+//! session is [`login`]. What must last is in the [`store`], what must be known at once in [`shared`], and who did what in
+//! [`audit`].
 
-#![forbid(unsafe_code)]
-
+pub mod admin;
+pub mod api;
+pub mod app;
 pub mod audit;
+pub mod check;
+pub mod client_address;
 pub mod clock;
+pub mod config;
+pub mod cookie;
+pub mod error;
+pub mod explain;
+pub mod gate;
+pub mod identity;
+pub mod listen;
 pub mod load;
 pub mod login;
+pub mod openapi;
+pub mod own_secrets;
 pub mod pages;
 pub mod random;
+pub mod router;
+pub mod serve;
+pub mod serving;
 pub mod shared;
+pub mod site;
+pub mod source;
 pub mod store;
 pub mod telemetry;
 pub mod token;
+pub mod uses;

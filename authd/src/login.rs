@@ -1,4 +1,9 @@
 //! How does a person get a session?
 
+pub mod change_password;
 pub mod hashing;
+pub mod own_keys;
+pub mod password;
 pub mod policy;
+pub mod session;
+pub mod sign_out;

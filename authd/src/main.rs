@@ -1,3 +1,22 @@
 //! The `authd` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+use authd::config::{Command, Verb};
+use clap::Parser;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let outcome = match Command::parse().verb {
+        Verb::Serve(serve) => authd::serve::run(serve),
+        Verb::Check(check) => authd::check::run(&check),
+        Verb::Compile(compile) => authd::check::compile_to_file(&compile),
+        Verb::Explain(explain) => authd::explain::run(&explain),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("authd: {error:#}");
+        ExitCode::FAILURE
+    })
+}

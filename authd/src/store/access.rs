@@ -58,6 +58,20 @@ impl Store {
         })
     }
 
+    /// Replaces the hash of the same password by one of another cost; nothing ends.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the hash is no longer the one that was verified; [`Error::Unavailable`].
+    pub async fn renew_password_hash(&self, user: Uuid, old: &SecretString, new: &SecretString) -> Result<(), Error> {
+        let done = sqlx::query("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2")
+            .bind(user.to_string())
+            .bind(old.expose_secret())
+            .bind(new.expose_secret())
+            .execute(&self.writer)
+            .await?;
+        if done.rows_affected() == 0 { Err(Error::NotFound) } else { Ok(()) }
+    }
+
     /// Changes the role and ends every session of the user; the role that the user has already changes nothing.
     ///
     /// # Errors

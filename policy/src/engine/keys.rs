@@ -118,6 +118,12 @@ impl Key {
         }
     }
 
+    /// From when on it is refused, in epoch seconds.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<i64> {
+        (self.expires_at != i64::MAX).then_some(self.expires_at)
+    }
+
     /// Whether it may be used at this moment, in epoch seconds.
     ///
     /// # Errors

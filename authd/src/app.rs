@@ -1,0 +1,199 @@
+//! Everything that a request needs, in one place.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::{ArcSwapOption};
+use jiff::Timestamp;
+use policy::Snapshot;
+use secrecy::SecretBox;
+
+use crate::audit::{Audit, Event, Kind, Outcome};
+use crate::clock::Clock;
+use crate::identity::Remembered;
+use crate::identity::api_key::PersonalKeys;
+use crate::random::Random;
+use crate::serving::{self, Means, Serving};
+use crate::shared::{Revocations, Revoked};
+use crate::store::{Ended, NewUser, Revocation, RevocationKind};
+use crate::store::{self, Store};
+
+/// Everything that a request needs.
+#[derive(Debug)]
+pub struct App {
+    /// The time.
+    pub clock: Clock,
+    /// Randomness.
+    pub random: Random,
+    /// Durable rows.
+    pub store: Store,
+    /// The record of who did what.
+    pub audit: Audit,
+    /// What was revoked.
+    pub revocations: Revocations,
+    /// Callers that were identified before.
+    pub remembered: Remembered,
+    /// When sessions and keys were last used.
+    pub uses: crate::uses::Uses,
+    /// Keys that people made for themselves.
+    pub personal_keys: PersonalKeys,
+    data: PathBuf,
+    form_key: SecretBox<[u8; 32]>,
+    serving: ArcSwapOption<Serving>,
+    epoch: AtomicU64,
+}
+
+/// What an [`App`] is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// The time.
+    pub clock: Clock,
+    /// Randomness.
+    pub random: Random,
+    /// Durable rows.
+    pub store: Store,
+    /// The record of who did what.
+    pub audit: Audit,
+    /// Where signing keys and secrets of our own are kept.
+    pub data: PathBuf,
+    /// The secrets of our own.
+    pub secrets: crate::own_secrets::OwnSecrets,
+}
+
+/// A Snapshot could not be put to use.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It cannot be served.
+    #[error(transparent)]
+    Serving(#[from] serving::Error),
+    /// The database does not take part.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The first administrator's password could not be hashed.
+    #[error("the password of `bootstrapAdmin`: {0}")]
+    Password(#[from] crate::login::hashing::Error),
+}
+
+impl App {
+    /// Loads what must be in memory: revocations and keys.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn start(parts: Parts) -> Result<Self, store::Error> {
+        let now = parts.clock.now();
+        let revocations = Revocations::new();
+        for revocation in parts.store.load_active_revocations(now).await? {
+            put(&revocations, revocation);
+        }
+        let keys = parts.store.all_active_keys(now).await?;
+        Ok(Self {
+            personal_keys: PersonalKeys::new(&parts.secrets.key_hash, keys),
+            form_key: parts.secrets.forms,
+            clock: parts.clock,
+            random: parts.random,
+            store: parts.store,
+            audit: parts.audit,
+            data: parts.data,
+            revocations,
+            remembered: Remembered::default(),
+            uses: crate::uses::Uses::default(),
+            serving: ArcSwapOption::empty(),
+            epoch: AtomicU64::new(0),
+        })
+    }
+
+    /// What is served right now; `None` before the first Snapshot.
+    #[must_use]
+    pub fn serving(&self) -> Option<Arc<Serving>> {
+        self.serving.load_full()
+    }
+
+    /// Now.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Where signing keys and secrets of our own are kept.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Puts a Snapshot to use: all of it, or nothing of it.
+    ///
+    /// # Errors
+    /// It cannot be used; what was served goes on.
+    pub async fn put_to_use(&self, snapshot: Snapshot, digest: String) -> Result<Arc<Serving>, Error> {
+        let before = self.serving.load_full();
+        let means = Means { data: &self.data, random: &self.random, form_key: &self.form_key, now: self.now() };
+        let serving = Arc::new(Serving::prepare(snapshot, digest, before.as_deref(), &means)?);
+        self.bootstrap(&serving).await?;
+        self.serving.store(Some(Arc::clone(&serving)));
+        metrics::gauge!("authd_snapshot_generation").set(f64::from(u32::try_from(serving.generation).unwrap_or(u32::MAX)));
+        let mut event = Event::new(self.now(), Kind::ConfigLoaded, Outcome::Success);
+        event.snapshot_digest = Some(serving.engine.digest().to_owned());
+        self.audit.record(event);
+        Ok(serving)
+    }
+
+    /// Makes the first administrator, when there is none and one is declared.
+    async fn bootstrap(&self, serving: &Serving) -> Result<(), Error> {
+        let Some(admin) = &serving.settings().bootstrap_admin else { return Ok(()) };
+        if self.store.oldest_admin().await?.is_some() {
+            return Ok(());
+        }
+        let password = String::from_utf8_lossy(policy::secret::expose(&admin.password)).into_owned();
+        let hash = serving.hashing.hash(password.into()).await?;
+        let now = self.now();
+        let user = NewUser {
+            id: self.random.id(now),
+            email: admin.email.clone(),
+            email_verified: true,
+            name: admin.name.clone(),
+            role: store::Role::Admin,
+            password_hash: Some(hash.into()),
+            profile_image_url: "/user.png".to_owned(),
+            created_at: now,
+        };
+        if let Some(user) = self.store.bootstrap_admin(&user).await? {
+            let mut event = Event::new(now, Kind::UserCreated, Outcome::Success);
+            event.reason = Some("BootstrapAdmin");
+            event.subject_id = Some(user.id.to_string());
+            self.audit.record(event);
+        }
+        Ok(())
+    }
+
+    /// Counts changes of accounts: what was remembered of callers before a change is worked out again.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// Says that an account changed.
+    pub fn accounts_changed(&self) {
+        self.epoch.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Puts into memory what the store has already made durable.
+    pub fn end(&self, ended: &Ended) {
+        for revocation in &ended.revocations {
+            put(&self.revocations, *revocation);
+        }
+        for hash in &ended.keys {
+            self.personal_keys.forget(hash);
+        }
+        metrics::counter!("authd_sessions_revoked_total").increment(u64::try_from(ended.revocations.len()).unwrap_or(0));
+        self.accounts_changed();
+    }
+}
+
+fn put(revocations: &Revocations, revocation: Revocation) {
+    let kind = match revocation.kind {
+        RevocationKind::Session => Revoked::Session,
+        RevocationKind::Token => Revoked::Token,
+    };
+    revocations.revoke(kind, revocation.id, revocation.expires_at);
+}

@@ -1,0 +1,49 @@
+//! From where does a request come? Forwarded addresses are believed only from a trusted proxy.
+
+use std::net::IpAddr;
+
+use http::{HeaderMap, HeaderValue};
+use policy::snapshot::Settings;
+
+/// The client's address; `None` when a trusted proxy says something that cannot be read.
+///
+/// Of `X-Forwarded-For`, the last address that is not itself a trusted proxy counts: what stands before it was said by the client.
+/// Without that header, `X-Real-IP` counts, and without both the peer itself.
+#[must_use]
+pub fn client_address(settings: &Settings, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
+    let peer = peer.to_canonical();
+    if !settings.trusts(peer) {
+        return Some(peer);
+    }
+    let mut forwarded = headers.get_all("x-forwarded-for").iter();
+    match (forwarded.next(), forwarded.next()) {
+        (None, _) => real_ip(headers, peer),
+        (Some(chain), None) => last_stranger(settings, chain),
+        (Some(_), Some(_)) => None,
+    }
+}
+
+fn real_ip(headers: &HeaderMap, peer: IpAddr) -> Option<IpAddr> {
+    let mut values = headers.get_all("x-real-ip").iter();
+    match (values.next(), values.next()) {
+        (None, _) => Some(peer),
+        (Some(value), None) => read(value.to_str().ok()?),
+        (Some(_), Some(_)) => None,
+    }
+}
+
+fn last_stranger(settings: &Settings, chain: &HeaderValue) -> Option<IpAddr> {
+    let mut nearest = None;
+    for hop in chain.to_str().ok()?.rsplit(',') {
+        let address = read(hop.trim())?;
+        nearest = Some(address);
+        if !settings.trusts(address) {
+            break;
+        }
+    }
+    nearest
+}
+
+fn read(text: &str) -> Option<IpAddr> {
+    text.parse::<IpAddr>().ok().map(|address| address.to_canonical())
+}

@@ -1,0 +1,168 @@
+//! The command line.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Sign-in, API keys and authorization in front of any application behind an ingress.
+#[derive(Debug, Parser)]
+#[command(name = "authd", version, about, max_term_width = 100)]
+pub struct Command {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Serve: sign people in, and answer what ingresses ask.
+    #[command(after_help = "Example:\n  authd serve --resources examples/quickstart")]
+    Serve(Serve),
+    /// Compile a folder of resources and print every problem with file and line. Exit code 1 where there is one.
+    #[command(after_help = "Example:\n  authd check examples/quickstart --output json")]
+    Check(Check),
+    /// Compile a folder of resources into a Snapshot file, for `authd serve --snapshot`. The file contains secrets.
+    #[command(after_help = "Example:\n  authd compile --resources examples/quickstart --snapshot snapshot.json")]
+    Compile(Compile),
+    /// Say why somebody may or may not reach a URL, naming the rule. Exit code 0 for yes, 3 for no.
+    #[command(
+        after_help = "Examples:\n  authd explain --resources examples/quickstart --anonymous http://app.demo.localhost/\n  \
+                      authd explain --resources examples/quickstart --user ann@example.com --role user http://app.demo.localhost/admin"
+    )]
+    Explain(Box<Explain>),
+}
+
+/// How to print.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Where the configuration comes from.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Source {
+    /// A folder of resources as YAML. It is watched: a good change is live within a second, a bad one changes nothing.
+    #[arg(long, value_name = "DIR")]
+    pub resources: Option<PathBuf>,
+    /// A Snapshot file, as `authd compile` writes it.
+    #[arg(long, value_name = "FILE")]
+    pub snapshot: Option<PathBuf>,
+}
+
+/// `authd serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub source: Source,
+    /// The Authd to serve, where the folder holds more than one.
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    pub instance: Option<String>,
+    /// Where the database and the signing keys are kept.
+    #[arg(long, value_name = "DIR", default_value = "authd-data")]
+    pub data: PathBuf,
+    /// Where people and programs reach pages and API. Port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub public: SocketAddr,
+    /// Where ingresses ask.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
+    pub verify: SocketAddr,
+    /// Where operators read metrics and health.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090")]
+    pub admin: SocketAddr,
+    /// What is logged, to standard error: a level, or `info,authd=debug`.
+    #[arg(long, value_name = "FILTER", default_value = "info")]
+    pub log: String,
+    /// Where the audit lines go: a file, or `-` for standard error.
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub audit: PathBuf,
+    /// How the start is announced.
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+/// `authd check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The folder.
+    pub resources: PathBuf,
+    /// The Authd to compile for, where the folder holds more than one.
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    pub instance: Option<String>,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+/// `authd compile`.
+#[derive(Debug, Args)]
+pub struct Compile {
+    /// The folder.
+    #[arg(long, value_name = "DIR")]
+    pub resources: PathBuf,
+    /// The file to write, readable by its owner alone.
+    #[arg(long, value_name = "FILE")]
+    pub snapshot: PathBuf,
+    /// The Authd to compile for, where the folder holds more than one.
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    pub instance: Option<String>,
+}
+
+/// `authd explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub source: Source,
+    /// Who asks.
+    #[command(flatten)]
+    pub who: Who,
+    /// With `--user`: a role that the person is taken to have, instead of looking the account up. May be repeated.
+    #[arg(long, value_name = "ROLE")]
+    pub role: Vec<String>,
+    /// With `--user`: a group that the person is taken to be in. May be repeated.
+    #[arg(long, value_name = "GROUP")]
+    pub group: Vec<String>,
+    /// With `--user`: look the account up in this data folder.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// The method.
+    #[arg(long, default_value = "GET")]
+    pub method: String,
+    /// The client's address.
+    #[arg(long, value_name = "ADDRESS")]
+    pub client_ip: Option<IpAddr>,
+    /// The Authd, where the folder holds more than one.
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    pub instance: Option<String>,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
+    /// What is to be reached.
+    pub url: String,
+}
+
+/// Who asks.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Who {
+    /// A person, by e-mail address.
+    #[arg(long, value_name = "EMAIL")]
+    pub user: Option<String>,
+    /// A service of an ApiKey, with the roles and limits of its key.
+    #[arg(long, value_name = "NAMESPACE/SERVICE")]
+    pub service: Option<String>,
+    /// An ApiKey.
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    pub key: Option<String>,
+    /// Nobody in particular.
+    #[arg(long)]
+    pub anonymous: bool,
+}

@@ -1,0 +1,108 @@
+//! May this request pass? The one gate that every dialect asks.
+//!
+//! Only [`Verdict::Allow`] lets a request through, and only an explicit permit makes one.
+
+pub mod answer;
+pub mod facts;
+pub mod forward_auth;
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use policy::Target;
+use policy::engine::{Context, Decision, Denial, Outcome};
+
+use crate::app::App;
+use crate::audit::{self, Event, Kind};
+use crate::identity::{self, Caller, Credential, identify};
+use crate::serving::Serving;
+
+/// A question.
+#[derive(Debug)]
+pub struct Check<'a> {
+    /// What is to be reached.
+    pub target: &'a Target<'a>,
+    /// What the caller showed.
+    pub credential: Credential<'a>,
+    /// The client's address, where it is known.
+    pub client_ip: Option<IpAddr>,
+    /// The proxy's name for the request.
+    pub request_id: Option<&'a str>,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub enum Verdict {
+    /// The request may pass, as this caller.
+    Allow(Arc<Caller>),
+    /// Nobody is signed in, and somebody must be. The reason says what was wrong with what was shown, if anything.
+    SignIn(Option<identity::Error>),
+    /// The caller is known and may not.
+    Forbid(Denial),
+    /// It cannot be said now.
+    Unavailable,
+}
+
+/// Answers a question.
+pub async fn check(app: &App, serving: &Serving, check: &Check<'_>) -> Verdict {
+    let (caller, fault) = match identify(app, serving, check.credential).await {
+        Ok(caller) => (caller, None),
+        Err(identity::Error::Unavailable(error)) => {
+            tracing::error!(error = %error, "the database does not answer: the request is refused");
+            return Verdict::Unavailable;
+        }
+        // A browser sends its cookie by itself: a stale one must not keep anybody from a public page.
+        Err(error) if check.credential.is_cookie() => (Caller::anonymous(), Some(error)),
+        Err(error) => {
+            refused(app, serving, check, None, (Some(&error), None));
+            return Verdict::SignIn(Some(error));
+        }
+    };
+    let context = Context { client_ip: check.client_ip, now: app.now().as_millisecond() };
+    let decision = serving.decide(&caller.principal, check.target, &context);
+    if let Some(denial) = decision.shadow {
+        tracing::info!(
+            policy.name = decision.policy.as_deref(),
+            target.host = %check.target.host,
+            target.path = %check.target.path,
+            reason = denial.name(),
+            "a policy in Shadow mode would have refused the request"
+        );
+    }
+    match decision.outcome {
+        Outcome::Permit => Verdict::Allow(caller),
+        Outcome::Deny(denial) => {
+            refused(app, serving, check, Some(&caller), (fault.as_ref(), Some((denial, &decision))));
+            let stranger = caller.principal.is_anonymous() && !matches!(denial, Denial::UnknownHost | Denial::BrokenPolicy);
+            if stranger { Verdict::SignIn(fault) } else { Verdict::Forbid(denial) }
+        }
+    }
+}
+
+fn refused(
+    app: &App,
+    serving: &Serving,
+    check: &Check<'_>,
+    caller: Option<&Caller>,
+    (fault, denied): (Option<&identity::Error>, Option<(Denial, &Decision)>),
+) {
+    if let Some(identity::Error::Token(error)) = fault {
+        metrics::counter!("authd_tokens_refused_total", "reason" => error.reason()).increment(1);
+    }
+    let reason = fault.map(identity::Error::reason).or(denied.map(|(denial, _)| denial.name()));
+    let decided = denied.and_then(|(_, decision)| decision.determining.first());
+    app.audit.record(Event {
+        reason,
+        actor_id: caller.and_then(Caller::account),
+        client_address: check.client_ip,
+        request_id: check.request_id.map(str::to_owned),
+        target_host: Some(check.target.host.to_string()),
+        target_path: Some(check.target.path.to_string()),
+        snapshot_digest: Some(serving.engine.digest().to_owned()),
+        policy_name: denied.and_then(|(_, decision)| decision.policy.clone()),
+        policy_rule: decided.map(|decided| decided.rule.clone()),
+        ..Event::new(app.now(), Kind::Refused, audit::Outcome::Failure)
+    });
+}

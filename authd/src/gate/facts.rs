@@ -1,0 +1,102 @@
+//! What a proxy says of the request that it asks about. Each dialect has its own headers, and reads no others.
+
+use http::{HeaderMap, HeaderValue};
+use policy::Target;
+use policy::target::{Ambiguous, Scheme};
+
+/// Longer paths with their query are refused, in bytes.
+const MAX_URI: usize = 8 * 1024;
+
+/// How a proxy asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// nginx `auth_request` and ingress-nginx `auth-url`: `X-Original-URL`, `X-Original-Method`. It understands 2xx, 401 and 403.
+    Nginx,
+    /// Traefik, Caddy, HAProxy, Apache and others: `X-Forwarded-Method`, `-Proto`, `-Host`, `-Uri`.
+    Forward,
+}
+
+impl Dialect {
+    /// The name in metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::Forward => "forward",
+        }
+    }
+}
+
+/// Why the facts are refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// A header that must be there once is missing, empty or there more than once.
+    #[error("`{0}` must be there exactly once")]
+    NotOnce(&'static str),
+    /// The scheme is neither `http` nor `https`.
+    #[error("the scheme is neither `http` nor `https`")]
+    Scheme,
+    /// The URL is not `scheme://host/path`.
+    #[error("`X-Original-URL` is not `scheme://host/path`")]
+    NotAUrl,
+    /// Two headers say different things.
+    #[error("`X-Forwarded-Uri` contradicts `X-Original-URL`")]
+    Contradiction,
+    /// The proxy replaces the path before it asks.
+    #[error("the proxy does not send the path that was asked for")]
+    PathOverridden,
+    /// The path is too long.
+    #[error("the path is longer than 8 KiB")]
+    TooLong,
+    /// The target can be read in two ways.
+    #[error(transparent)]
+    Ambiguous(#[from] Ambiguous),
+}
+
+/// Reads what is to be reached.
+///
+/// # Errors
+/// Something is missing, there twice, malformed, or can be read in two ways.
+pub fn read(dialect: Dialect, headers: &HeaderMap) -> Result<Target<'_>, Refused> {
+    let target = match dialect {
+        Dialect::Nginx => nginx(headers)?,
+        Dialect::Forward => forward(headers)?,
+    };
+    if target.uri.len() > MAX_URI { Err(Refused::TooLong) } else { Ok(target) }
+}
+
+fn nginx(headers: &HeaderMap) -> Result<Target<'_>, Refused> {
+    let method = once(headers, "x-original-method")?;
+    let url = once(headers, "x-original-url")?;
+    let separator = url.windows(3).position(|part| part == b"://").ok_or(Refused::NotAUrl)?;
+    let (scheme, rest) = (url.get(..separator).unwrap_or_default(), url.get(separator + 3..).unwrap_or_default());
+    let slash = rest.iter().position(|byte| *byte == b'/').ok_or(Refused::NotAUrl)?;
+    let (host, uri) = rest.split_at(slash);
+    if let Some(value) = headers.get("x-forwarded-uri")
+        && !value.is_empty()
+        && value.as_bytes() != uri
+    {
+        return Err(Refused::Contradiction);
+    }
+    Ok(Target::read(method, Scheme::read(scheme).ok_or(Refused::Scheme)?, host, uri)?)
+}
+
+fn forward(headers: &HeaderMap) -> Result<Target<'_>, Refused> {
+    // Envoy with `path_override` sends these and no path: the only one left would be the client's own.
+    if headers.contains_key("x-envoy-internal") || headers.contains_key("x-envoy-expected-rq-timeout-ms") {
+        return Err(Refused::PathOverridden);
+    }
+    let method = once(headers, "x-forwarded-method")?;
+    let scheme = Scheme::read(once(headers, "x-forwarded-proto")?).ok_or(Refused::Scheme)?;
+    let host = once(headers, "x-forwarded-host")?;
+    let uri = once(headers, "x-forwarded-uri")?;
+    Ok(Target::read(method, scheme, host, uri)?)
+}
+
+fn once<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a [u8], Refused> {
+    let mut values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    match (values.next(), values.next()) {
+        (Some(value), None) if !value.is_empty() => Ok(value),
+        _ => Err(Refused::NotOnce(name)),
+    }
+}

@@ -1,0 +1,114 @@
+//! The verify listener: `/verify/nginx` and `/verify/forward`, and nothing else.
+//!
+//! No router and no path normalisation stand before it: what is not one of the two paths, byte for byte, is refused. The check's
+//! own query and body are not read.
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use http_body_util::Full;
+
+use super::answer::{self, Asker};
+use super::facts::{self, Dialect};
+use super::{Check, Verdict, check};
+use crate::app::App;
+use crate::client_address::client_address;
+use crate::cookie;
+use crate::identity::{Caller, Credential};
+use crate::login::session;
+use crate::serving::Serving;
+
+/// A check that takes longer is answered with 503, before any proxy gives up.
+const DEADLINE: Duration = Duration::from_millis(2500);
+
+/// Answers a request on the verify listener.
+///
+/// # Errors
+/// Never: every failure is an answer.
+pub async fn serve<B>(app: &App, peer: IpAddr, request: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let begun = Instant::now();
+    let (parts, _body) = request.into_parts();
+    let Some(dialect) = dialect(parts.uri.path()) else {
+        count("none", "not_here");
+        return Ok(answer::not_here());
+    };
+    let (outcome, response) = if !matches!(parts.method, Method::GET | Method::HEAD) {
+        ("not_here", answer::not_here())
+    } else {
+        match tokio::time::timeout(DEADLINE, ask(app, peer, dialect, &parts.headers)).await {
+            Ok(answered) => answered,
+            Err(_) => ("unavailable", answer::unavailable()),
+        }
+    };
+    count(dialect.name(), outcome);
+    metrics::histogram!("authd_check_seconds").record(begun.elapsed());
+    Ok(closing_if_it_has_a_body(&parts.headers, response))
+}
+
+fn dialect(path: &str) -> Option<Dialect> {
+    match path {
+        "/verify/nginx" => Some(Dialect::Nginx),
+        "/verify/forward" => Some(Dialect::Forward),
+        _ => None,
+    }
+}
+
+fn count(dialect: &'static str, outcome: &'static str) {
+    metrics::counter!("authd_checks_total", "dialect" => dialect, "outcome" => outcome).increment(1);
+}
+
+async fn ask(app: &App, peer: IpAddr, dialect: Dialect, headers: &HeaderMap) -> (&'static str, Response<Full<Bytes>>) {
+    let Some(serving) = app.serving() else { return ("unavailable", answer::unavailable()) };
+    let settings = serving.settings();
+    if !settings.trusts(peer) {
+        return ("not_here", answer::not_here());
+    }
+    let target = match facts::read(dialect, headers) {
+        Ok(target) => target,
+        Err(refused) => return ("malformed", answer::malformed(dialect, refused)),
+    };
+    let question = Check {
+        target: &target,
+        credential: Credential::read(headers, &settings.cookie.name),
+        client_ip: client_address(settings, peer, headers),
+        request_id: headers.get("x-request-id").and_then(|id| id.to_str().ok()),
+    };
+    let verdict = check(app, &serving, &question).await;
+    match &verdict {
+        Verdict::Allow(caller) => ("allow", answer::allow(caller, renewed(app, &serving, caller, question.credential))),
+        refused => {
+            let asker = Asker::of(&target, headers);
+            (name(refused), answer::refuse(refused, dialect, asker, &target, &serving))
+        }
+    }
+}
+
+fn name(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Allow(_) => "allow",
+        Verdict::SignIn(_) => "sign_in",
+        Verdict::Forbid(_) => "forbid",
+        Verdict::Unavailable => "unavailable",
+    }
+}
+
+/// A fresh token for a browser whose token is past its half, so that people who are busy are not signed out.
+fn renewed(app: &App, serving: &Serving, caller: &Caller, credential: Credential<'_>) -> Option<HeaderValue> {
+    let claims = caller.session().filter(|_| credential.is_cookie())?;
+    let token = session::renew(app, serving, caller, claims)?;
+    cookie::set(serving.settings(), &token.text, token.expires_at)
+}
+
+/// A check has no body; one that announces a body is answered and its connection closed, so that no byte of it is taken for the
+/// next request.
+fn closing_if_it_has_a_body(headers: &HeaderMap, mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    let announces = headers.contains_key(header::TRANSFER_ENCODING)
+        || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
+    if announces {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}

@@ -1,0 +1,128 @@
+//! Who is calling? The credential that a request shows, and the principal that stands behind it.
+//!
+//! What was worked out once is remembered under a hash of the whole credential, for as long as nothing that it rests on changed:
+//! the Snapshot, the accounts, the clock. Revocation is asked on every use.
+
+pub mod api_key;
+pub mod caller;
+pub mod credential;
+pub mod session;
+
+use std::sync::Arc;
+
+use quick_cache::sync::Cache;
+use sha2::{Digest as _, Sha256};
+
+use crate::app::App;
+use crate::serving::Serving;
+use crate::store;
+use crate::token;
+pub use caller::{Caller, Means};
+pub use credential::Credential;
+
+/// How many callers are remembered.
+const REMEMBERED_CALLERS: usize = 32_768;
+
+/// Callers that were identified before, by a hash of what they showed.
+#[derive(Debug)]
+pub struct Remembered {
+    callers: Cache<[u8; 32], Arc<Caller>>,
+}
+
+impl Default for Remembered {
+    fn default() -> Self {
+        Self { callers: Cache::new(REMEMBERED_CALLERS) }
+    }
+}
+
+/// Why a credential is not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It is malformed.
+    #[error(transparent)]
+    Malformed(#[from] credential::Malformed),
+    /// The token is none of ours, or no longer good.
+    #[error(transparent)]
+    Token(#[from] token::Error),
+    /// It was revoked.
+    #[error("the session is over")]
+    Revoked,
+    /// The session was not used for too long, or is older than sessions get.
+    #[error("the session has expired")]
+    SessionExpired,
+    /// The account is gone or disabled.
+    #[error("the account is gone")]
+    NoAccount,
+    /// The provider or its mappings no longer admit the person.
+    #[error("the account is not admitted")]
+    NotAdmitted,
+    /// No such key.
+    #[error("the key is not known")]
+    UnknownKey,
+    /// The key has expired.
+    #[error("the key has expired")]
+    KeyExpired,
+    /// The key is not valid yet, or is switched off.
+    #[error("the key cannot be used now")]
+    KeySuspended,
+    /// Keys that people made for themselves are switched off.
+    #[error("API keys are switched off")]
+    KeysDisabled,
+    /// The database does not answer.
+    #[error("the database does not answer")]
+    Unavailable(#[source] store::Error),
+}
+
+impl Error {
+    /// The reason as audit lines and metrics name it.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "Malformed",
+            Self::Token(error) => error.reason(),
+            Self::Revoked => "Revoked",
+            Self::SessionExpired => "SessionExpired",
+            Self::NoAccount => "NoAccount",
+            Self::NotAdmitted => "NotAdmitted",
+            Self::UnknownKey => "UnknownKey",
+            Self::KeyExpired => "KeyExpired",
+            Self::KeySuspended => "KeySuspended",
+            Self::KeysDisabled => "KeysDisabled",
+            Self::Unavailable(_) => "Unavailable",
+        }
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        Self::Unavailable(error)
+    }
+}
+
+/// Who shows this credential.
+///
+/// # Errors
+/// The credential is not accepted. Nothing shown at all is nobody in particular, which is no error.
+pub async fn identify(app: &App, serving: &Serving, credential: Credential<'_>) -> Result<Arc<Caller>, Error> {
+    let shown = match credential {
+        Credential::None => return Ok(Caller::anonymous()),
+        Credential::Malformed(malformed) => return Err(Error::Malformed(malformed)),
+        Credential::Token(text) | Credential::Cookie(text) | Credential::Key(text) => text,
+    };
+    let hash: [u8; 32] = Sha256::digest(shown).into();
+    if let Some(caller) = app.remembered.callers.get(&hash)
+        && caller.is_current(serving.generation, app.epoch())
+    {
+        caller.confirm(app)?;
+        return Ok(caller);
+    }
+    let epoch = app.epoch();
+    let caller = match credential {
+        Credential::Key(_) => api_key::identify(app, serving, &hash, epoch).await?,
+        _ => session::identify(app, serving, shown, epoch).await?,
+    };
+    let caller = Arc::new(caller);
+    caller.confirm(app)?;
+    app.remembered.callers.insert(hash, Arc::clone(&caller));
+    Ok(caller)
+}

@@ -1,0 +1,142 @@
+//! Connections in: accepted, bounded in number and time, and ended in order.
+
+pub mod strict;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::{Body, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long a client may take for its headers, and between two requests.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a connection may go on after the shutdown began.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+/// The longest block of headers, in bytes.
+const MAX_HEADERS_BYTES: usize = 128 * 1024;
+/// The most headers.
+const MAX_HEADERS: usize = 256;
+
+/// Connections at a time on one listener.
+pub const MAX_CONNECTIONS: usize = 8192;
+
+/// Binds an address; several threads may bind the same one and share its connections.
+///
+/// # Errors
+/// The address is taken or not ours; the error names it.
+pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let named = |error: std::io::Error| std::io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(named)?;
+    socket.set_reuseaddr(true).map_err(named)?;
+    socket.bind(address).map_err(named)?;
+    socket.listen(1024).map_err(named)
+}
+
+/// The same, for one of several threads that share an address.
+///
+/// # Errors
+/// The address is taken by another program or not ours; the error names it.
+pub fn bind_shared(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let named = |error: std::io::Error| std::io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(named)?;
+    socket.set_reuseaddr(true).map_err(named)?;
+    socket.set_reuseport(true).map_err(named)?;
+    socket.bind(address).map_err(named)?;
+    socket.listen(1024).map_err(named)
+}
+
+/// How a listener reads requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// As HTTP/1.1 servers do.
+    Usual,
+    /// Without the leniencies of parsers, for requests that have no body.
+    Strict,
+}
+
+/// Accepts connections until the stop, and hands each request with its peer's address to `answer`.
+pub async fn serve<A, F, B>(listener: TcpListener, reading: Reading, stop: CancellationToken, answer: A)
+where
+    A: Fn(IpAddr, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let connections = TaskTracker::new();
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = accept(&listener, &places) => accepted,
+        };
+        let Some((stream, peer, place)) = accepted else { continue };
+        let (answer, stop) = (answer.clone(), stop.clone());
+        connections.spawn(async move {
+            let _place = place;
+            match reading {
+                Reading::Usual => connection(stream, peer, stop, answer).await,
+                Reading::Strict => connection(strict::Strict::new(stream), peer, stop, answer).await,
+            }
+        });
+    }
+    connections.close();
+    let _ = tokio::time::timeout(LAST_WORDS, connections.wait()).await;
+}
+
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> Option<(TcpStream, IpAddr, tokio::sync::OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, peer)) => {
+            let _ = stream.set_nodelay(true);
+            Some((stream, peer.ip(), place))
+        }
+        Err(error) => {
+            // Out of file descriptors, most likely: the next moment may be better.
+            tracing::warn!(error = %error, "a connection could not be accepted");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            None
+        }
+    }
+}
+
+async fn connection<S, A, F, B>(stream: S, peer: IpAddr, stop: CancellationToken, answer: A)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    A: Fn(IpAddr, Request<Incoming>) -> F,
+    F: Future<Output = Result<Response<B>, Infallible>>,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(MAX_HEADERS_BYTES)
+        .max_headers(MAX_HEADERS)
+        .serve_connection(TokioIo::new(stream), service_fn(move |request| answer(peer, request)));
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(error = %error, "a connection ended early");
+    }
+}

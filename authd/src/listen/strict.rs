@@ -1,0 +1,100 @@
+//! Bytes of requests that have no body, with what lenient parsers would let pass made plain to them as an error.
+//!
+//! A line that ends with a bare LF, and a line that begins with white space (obs-fold), are read differently by different
+//! servers (RFC 9112 sections 2.2 and 5.2). Such a byte is replaced by NUL, which no header may hold, so that the parser answers
+//! 400 and closes the connection.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// A stream that is read strictly.
+#[derive(Debug)]
+pub struct Strict<S> {
+    inner: S,
+    last: u8,
+}
+
+impl<S> Strict<S> {
+    /// Reads `inner` strictly.
+    pub fn new(inner: S) -> Self {
+        Self { inner, last: 0 }
+    }
+}
+
+/// Replaces what lenient parsers would let pass; `last` is the byte before, and becomes the last one seen.
+fn spoil(last: &mut u8, bytes: &mut [u8]) {
+    for byte in bytes {
+        let bare = *byte == b'\n' && *last != b'\r';
+        let folded = matches!(*byte, b' ' | b'\t') && *last == b'\n';
+        *last = *byte;
+        if bare || folded {
+            *byte = 0;
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.inner).poll_read(context, buffer);
+        if let Some(read) = buffer.filled_mut().get_mut(before..) {
+            spoil(&mut self.last, read);
+        }
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Strict<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write_vectored(context, parts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spoil;
+
+    #[test]
+    fn leniencies_are_spoiled_across_reads() {
+        for (row, reads, expected) in [
+            ("D30 control", &["GET / HTTP/1.1\r\nA: b c\r\n\r\n"][..], "GET / HTTP/1.1\r\nA: b c\r\n\r\n"),
+            ("D30", &["A: b\nC: d\r\n"], "A: b\0C: d\r\n"),
+            ("D30", &["A: b\r\n c\r\n"], "A: b\r\n\0c\r\n"),
+            ("D30", &["A: b\r\n", "\tc\r\n"], "A: b\r\n\0c\r\n"),
+            ("D30 control", &["A: b\r", "\nC: d\r\n"], "A: b\r\nC: d\r\n"),
+            ("D30", &["A: b", "\nC"], "A: b\0C"),
+        ] {
+            let mut last = 0;
+            let mut seen = String::new();
+            for read in reads {
+                let mut bytes = read.as_bytes().to_vec();
+                spoil(&mut last, &mut bytes);
+                seen.push_str(std::str::from_utf8(&bytes).unwrap());
+            }
+            assert_eq!(seen, expected, "{row}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Secrets that this instance makes for itself and keeps beside its database.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use secrecy::SecretBox;
+
+use crate::random::Random;
+
+/// Secrets of our own, one for each purpose.
+#[derive(Debug)]
+pub struct OwnSecrets {
+    /// The key of the hashes of API keys.
+    pub key_hash: SecretBox<[u8; 32]>,
+    /// The key of form tokens.
+    pub forms: SecretBox<[u8; 32]>,
+}
+
+impl OwnSecrets {
+    /// Reads the secrets, and makes those that are not there yet.
+    ///
+    /// # Errors
+    /// A file cannot be read or written, or is not of 32 bytes; the error names it.
+    pub fn open(data: &Path, random: &Random) -> std::io::Result<Self> {
+        Ok(Self { key_hash: open(&data.join("api-keys.secret"), random)?, forms: open(&data.join("forms.secret"), random)? })
+    }
+}
+
+fn open(path: &Path, random: &Random) -> std::io::Result<SecretBox<[u8; 32]>> {
+    let named = |error: std::io::Error| std::io::Error::new(error.kind(), format!("`{}`: {error}", path.display()));
+    match File::open(path) {
+        Ok(mut file) => {
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).map_err(named)?;
+            let bytes = <[u8; 32]>::try_from(bytes).map_err(|bytes| {
+                named(std::io::Error::other(format!("has {} bytes and must have 32: restore it from a backup", bytes.len())))
+            })?;
+            Ok(SecretBox::new(Box::new(bytes)))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => make(path, random).map_err(named),
+        Err(error) => Err(named(error)),
+    }
+}
+
+fn make(path: &Path, random: &Random) -> std::io::Result<SecretBox<[u8; 32]>> {
+    let bytes: [u8; 32] = random.bytes();
+    let partial = path.with_extension("partial");
+    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&partial)?;
+    file.write_all(&bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&partial, path)?;
+    if let Some(folder) = path.parent() {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(SecretBox::new(Box::new(bytes)))
+}

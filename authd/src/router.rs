@@ -1,0 +1,132 @@
+//! Every route of the public and the admin listener, on one screen. The verify listener has none: see [`crate::gate`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::TimeoutLayer;
+
+use crate::admin::{self, Admin};
+use crate::api::{config, keys, profile, sessions, sign_in, users, well_known};
+use crate::app::App;
+use crate::error::ApiError;
+use crate::pages::csrf::same_origin;
+use crate::{openapi, pages, site};
+
+/// The largest body, in bytes.
+const MAX_BODY: usize = 128 * 1024;
+/// How long a request may take.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// What people and programs reach.
+pub fn public(app: Arc<App>) -> Router {
+    let auths = Router::new()
+        .route("/", get(profile::me))
+        .route("/signin", post(sign_in::sign_in))
+        .route("/signup", post(sign_in::sign_up))
+        .route("/signout", post(sign_in::sign_out))
+        .route("/add", post(sign_in::add))
+        .route("/update/profile", post(profile::update))
+        .route("/update/password", post(profile::update_password))
+        .route("/api_key", post(keys::create).get(keys::list).delete(keys::delete_all))
+        .route("/api_key/{id}", delete(keys::delete))
+        .route("/sessions", get(sessions::list).delete(sessions::end_all_others))
+        .route("/sessions/{id}", delete(sessions::end_one))
+        .route("/admin/details", get(profile::admin_details))
+        .route("/admin/config", get(config::effective).post(config::read_only));
+    Router::new()
+        .nest("/api/v1/auths", auths)
+        .route("/api/v1/users/", get(users::list))
+        .route("/api/v1/users/{id}/update", post(users::update))
+        .route("/api/v1/users/{id}", delete(users::delete))
+        .route("/api/config", get(config::public))
+        .route("/api/{*rest}", axum::routing::any(no_such_route))
+        .route("/.well-known/jwks.json", get(well_known::key_set))
+        .route("/.well-known/openid-configuration", get(well_known::discovery))
+        .route("/openapi.json", get(openapi::document))
+        .route("/", get(site::start))
+        .route("/login", get(site::sign_in::show).post(site::sign_in::post))
+        .route("/logout", post(site::sign_in::leave))
+        .route("/signed-out", get(site::notices::signed_out))
+        .route("/denied", get(site::notices::denied))
+        .route("/pending", get(site::notices::pending))
+        .route("/account", get(site::account::show))
+        .route("/account/sessions/revoke", post(site::account::end_session))
+        .route("/account/keys", post(site::account::make_key))
+        .route("/account/keys/delete", post(site::account::delete_key))
+        .route("/account/password", post(site::account::change_password))
+        .route("/assets/{*file}", get(|uri: http::Uri| async move { pages::stylesheet(uri.path()) }))
+        .fallback(site::notices::not_found)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn_with_state(Arc::clone(&app), same_site_only))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, DEADLINE))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(Arc::clone(&app), safe_headers))
+        .with_state(app)
+}
+
+/// What operators reach.
+pub fn admin(admin: Admin) -> Router {
+    Router::new()
+        .route("/metrics", get(admin::metrics))
+        .route("/livez", get(admin::live))
+        .route("/readyz", get(admin::ready))
+        .route("/snapshot", get(admin::snapshot))
+        .layer(from_fn(nosniff))
+        .with_state(admin)
+}
+
+async fn no_such_route() -> ApiError {
+    ApiError::not_found("there is no such route")
+}
+
+/// What changes something comes from our own pages, or from a program that is no browser.
+async fn same_site_only(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let headers = request.headers();
+    let browser = headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site");
+    if changes && browser {
+        let own = app.serving().is_some_and(|serving| same_origin(headers, &serving.public_url.origin()));
+        if !own {
+            return ApiError::forbidden("cross_site", "the request comes from another site").into_response();
+        }
+    }
+    next.run(request).await
+}
+
+/// Headers that every answer carries, also a refusal. Pages have set their own before.
+async fn safe_headers(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    const DEFAULTS: [(HeaderName, &str); 5] = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    ];
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in DEFAULTS {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    headers.entry(header::VARY).or_insert(HeaderValue::from_static("Cookie"));
+    if app.serving().is_some_and(|serving| serving.settings().is_secure()) {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
+    response
+}
+
+async fn nosniff(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    ApiError::internal(&"a handler panicked").into_response()
+}

@@ -1,0 +1,159 @@
+//! `authd serve`, as a table of contents: read, open, put to use, listen, keep in order, stop.
+
+mod announce;
+mod housekeeping;
+mod reload;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use http::Request;
+use hyper::body::Incoming;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+use crate::admin::Admin;
+use crate::api::caller::Peer;
+use crate::app::{App, Parts};
+use crate::audit::Audit;
+use crate::clock::Clock;
+use crate::config::Serve;
+use crate::gate::forward_auth;
+use crate::listen::{self, Reading};
+use crate::own_secrets::OwnSecrets;
+use crate::random::Random;
+use crate::router;
+use crate::source;
+use crate::store::Store;
+use crate::telemetry::{self, Metrics};
+
+/// Serves until it is told to stop.
+///
+/// # Errors
+/// It cannot begin: the resources have problems, a file cannot be used, or an address is taken.
+pub fn run(serve: Serve) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(begin(serve))
+}
+
+async fn begin(serve: Serve) -> anyhow::Result<ExitCode> {
+    telemetry::start_logs(&serve.log)?;
+    let ready = source::read(&serve.source, serve.instance.as_deref())?;
+    let metrics = Metrics::install()?;
+    let app = Arc::new(open(&serve.data, &serve.audit).await?);
+    let watched = reload::watch(&serve)?;
+    let serving = app.put_to_use(ready.snapshot, ready.digest).await?;
+
+    let stop = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    let public = listen::bind(serve.public)?;
+    let admin = listen::bind(serve.admin)?;
+    let verify = start_verify(&app, serve.verify, &stop)?;
+    let addresses = announce::Addresses { public: public.local_addr()?, verify: verify.address, admin: admin.local_addr()? };
+    let routes = router::public(Arc::clone(&app));
+    tasks.spawn(listen::serve(public, Reading::Usual, stop.clone(), routed(routes)));
+    let routes = router::admin(Admin { app: Arc::clone(&app), metrics });
+    tasks.spawn(listen::serve(admin, Reading::Usual, stop.clone(), routed(routes)));
+    tasks.spawn(housekeeping::run(Arc::clone(&app), stop.clone()));
+    if let Some(watched) = watched {
+        tasks.spawn(reload::run(Arc::clone(&app), watched, serve.instance.clone(), stop.clone()));
+    }
+    announce::announce(&serving, &addresses, serve.output);
+
+    wait_for_signal().await?;
+    tracing::info!("stopping: requests under way are finished");
+    stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+    verify.wait();
+    housekeeping::last_words(&app).await;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn open(data: &Path, audit: &Path) -> anyhow::Result<App> {
+    let store = Store::open(data).await?;
+    let random = Random::System;
+    let secrets = OwnSecrets::open(data, &random)?;
+    let audit = match audit.to_str() {
+        Some("-") => Audit::start(std::io::stderr())?,
+        _ => {
+            let file = std::fs::OpenOptions::new().create(true).append(true).open(audit);
+            Audit::start(file.with_context(|| format!("audit file `{}`", audit.display()))?)?
+        }
+    };
+    Ok(App::start(Parts { clock: Clock::System, random, store, audit, data: data.to_owned(), secrets }).await?)
+}
+
+/// An axum router as what a listener asks.
+fn routed(
+    router: axum::Router,
+) -> impl Fn(std::net::IpAddr, Request<Incoming>) -> futures::future::BoxFuture<'static, Result<axum::response::Response, std::convert::Infallible>>
++ Clone
++ Send
++ Sync
++ 'static {
+    move |peer, mut request| {
+        request.extensions_mut().insert(Peer(peer));
+        Box::pin(router.clone().oneshot(request.map(axum::body::Body::new)))
+    }
+}
+
+/// The verify listener on threads of its own, so that nothing else that happens here is felt there.
+struct Verify {
+    address: SocketAddr,
+    threads: Vec<std::thread::JoinHandle<()>>,
+}
+
+impl Verify {
+    fn wait(self) {
+        for thread in self.threads {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn start_verify(app: &Arc<App>, address: SocketAddr, stop: &CancellationToken) -> anyhow::Result<Verify> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let first = listen::bind_shared(address)?;
+    let mut verify = Verify { address: first.local_addr()?, threads: Vec::new() };
+    let mut listeners = vec![first];
+    for _ in 1..cores {
+        listeners.push(listen::bind_shared(verify.address)?);
+    }
+    for listener in listeners {
+        let (app, stop) = (Arc::clone(app), stop.clone());
+        let listener = listener.into_std()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let thread = std::thread::Builder::new().name("verify".to_owned()).spawn(move || {
+            runtime.block_on(async move {
+                match tokio::net::TcpListener::from_std(listener) {
+                    Ok(listener) => {
+                        let answer = move |peer, request: Request<Incoming>| {
+                            let app = Arc::clone(&app);
+                            async move { forward_auth::serve(&app, peer, request).await }
+                        };
+                        listen::serve(listener, Reading::Strict, stop, answer).await;
+                    }
+                    Err(error) => tracing::error!(error = %error, "the verify listener does not start"),
+                }
+            });
+        })?;
+        verify.threads.push(thread);
+    }
+    Ok(verify)
+}
+
+async fn wait_for_signal() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

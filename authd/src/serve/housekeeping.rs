@@ -1,0 +1,57 @@
+//! What is done every now and then: writing down last uses, rotating signing keys, forgetting what has expired.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::store;
+
+/// How often.
+const EVERY: Duration = Duration::from_secs(20);
+/// Every how many rounds expired rows are deleted.
+const PURGE_EVERY: u32 = 30;
+
+/// Keeps house until the stop.
+pub(super) async fn run(app: Arc<App>, stop: CancellationToken) {
+    let mut rounds = tokio::time::interval(EVERY);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut round: u32 = 0;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = rounds.tick() => {}
+        }
+        if let Err(error) = app.uses.write_down(&app.store).await {
+            tracing::warn!(error = %error, "last uses were not written down");
+        }
+        if let Some(serving) = app.serving()
+            && let Err(error) = serving.key_ring.rotate_if_due(app.now())
+        {
+            tracing::error!(error = %error, "signing keys were not rotated: the old ones go on");
+        }
+        if round.is_multiple_of(PURGE_EVERY)
+            && let Err(error) = purge(&app).await
+        {
+            tracing::warn!(error = %error, "expired rows were not deleted");
+        }
+        round = round.wrapping_add(1);
+    }
+}
+
+async fn purge(app: &App) -> Result<(), store::Error> {
+    let now = app.now();
+    app.revocations.forget_expired(now);
+    app.store.purge_expired_sessions(now).await?;
+    app.store.purge_expired_revocations(now).await?;
+    Ok(())
+}
+
+/// Writes down what would be lost, and ends.
+pub(super) async fn last_words(app: &App) {
+    let _ = app.uses.write_down(&app.store).await;
+    app.audit.flush(Duration::from_secs(2));
+    app.store.close().await;
+}

@@ -1,0 +1,71 @@
+//! A changed folder becomes a new Snapshot; one with problems changes nothing.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::audit::{Event, Kind, Outcome};
+use crate::config::Serve;
+use crate::load::watch::{Timing, Watch};
+use crate::load::{self, Loaded};
+use crate::source;
+
+/// A folder that is watched from the moment it was read.
+#[derive(Debug)]
+pub(super) struct Watched {
+    folder: PathBuf,
+    watch: Watch,
+}
+
+/// Begins to watch the folder of resources, if there is one.
+pub(super) fn watch(serve: &Serve) -> anyhow::Result<Option<Watched>> {
+    let Some(folder) = &serve.source.resources else { return Ok(None) };
+    let seen = load::read(folder).digest;
+    let watch = Watch::begin(folder, seen, Timing::default())?;
+    Ok(Some(Watched { folder: folder.clone(), watch }))
+}
+
+/// Puts each good change to use until the stop.
+pub(super) async fn run(app: Arc<App>, watched: Watched, instance: Option<String>, stop: CancellationToken) {
+    let (to, mut changes) = mpsc::channel(1);
+    let Watched { folder, watch } = watched;
+    let watching = watch.run(folder.clone(), to);
+    let applying = async {
+        while let Some(loaded) = changes.recv().await {
+            apply(&app, loaded, &folder, instance.as_deref()).await;
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = watching => {}
+        () = applying => {}
+    }
+}
+
+async fn apply(app: &App, loaded: Loaded, folder: &std::path::Path, instance: Option<&str>) {
+    let problems = match source::compile(loaded, folder, instance) {
+        Ok(source::Outcome { ready: Some(ready), .. }) => match app.put_to_use(ready.snapshot, ready.digest).await {
+            Ok(serving) => {
+                tracing::info!(snapshot.digest = serving.engine.digest(), generation = serving.generation, "config_loaded");
+                return;
+            }
+            Err(error) => vec![error.to_string()],
+        },
+        Ok(outcome) => outcome.problems.iter().map(ToString::to_string).collect(),
+        Err(error) => vec![error.to_string()],
+    };
+    metrics::counter!("authd_snapshot_load_failures_total").increment(1);
+    for problem in &problems {
+        tracing::error!(problem, "config_refused");
+    }
+    let serving = app.serving();
+    tracing::error!(
+        problems = problems.len(),
+        snapshot.digest = serving.as_ref().map(|serving| serving.engine.digest()),
+        "config_refused: the old snapshot goes on serving"
+    );
+    app.audit.record(Event { reason: Some("Problems"), ..Event::new(app.now(), Kind::ConfigRefused, Outcome::Failure) });
+}

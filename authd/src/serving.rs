@@ -1,0 +1,195 @@
+//! What is served right now: one Engine and what its settings call for, swapped whole.
+//!
+//! Each request takes one [`Serving`] at the top and passes it down, so that every decision is made by exactly one Snapshot.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use policy::engine::{Context, Decision, DecisionKey};
+use policy::snapshot::{Method, Settings, Snapshot};
+use policy::{Engine, Principal, Target};
+use quick_cache::sync::Cache;
+use secrecy::SecretBox;
+use url::Url;
+
+use crate::login::hashing::Hashing;
+use crate::login::policy::Policy;
+use crate::pages::Site;
+use crate::pages::csrf::{Csrf, Transport};
+use crate::random::Random;
+use crate::shared::RateLimits;
+use crate::token::keys::Schedule;
+use crate::token::{self, KeyRing, Lifetime, Tokens};
+
+/// How many decisions are remembered; the least useful go first.
+const REMEMBERED_DECISIONS: usize = 65_536;
+
+/// What is served right now.
+#[derive(Debug)]
+pub struct Serving {
+    /// Counts the Snapshots that were put to use since the start, from 1.
+    pub generation: u64,
+    /// Answers questions.
+    pub engine: Engine,
+    /// Signs and verifies session tokens.
+    pub tokens: Tokens,
+    /// The keys behind the tokens.
+    pub key_ring: Arc<KeyRing>,
+    /// Protects forms.
+    pub csrf: Csrf,
+    /// What pages say of the instance.
+    pub site: Site,
+    /// Where people reach the pages.
+    pub public_url: Url,
+    /// Failures to sign in.
+    pub limits: RateLimits,
+    /// The pool that hashes passwords.
+    pub hashing: Arc<Hashing>,
+    /// What a new password must be like.
+    pub passwords: Policy,
+    decisions: Cache<DecisionKey, Arc<Decision>>,
+}
+
+/// A Snapshot cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A policy in it does not parse.
+    #[error(transparent)]
+    Snapshot(#[from] policy::snapshot::LoadError),
+    /// The signing keys cannot be used.
+    #[error("signing keys: {0}")]
+    Keys(#[from] token::keys::Error),
+    /// The hashing pool does not start.
+    #[error("passwords: {0}")]
+    Hashing(#[from] crate::login::hashing::StartError),
+    /// `publicUrl` is not a URL.
+    #[error("`publicUrl` is not a URL: {0}")]
+    PublicUrl(#[from] url::ParseError),
+}
+
+/// What a [`Serving`] is made with, beside the Snapshot.
+#[derive(Clone, Debug)]
+pub struct Means<'a> {
+    /// Where signing keys are kept.
+    pub data: &'a Path,
+    /// Randomness.
+    pub random: &'a Random,
+    /// The key of form tokens.
+    pub form_key: &'a SecretBox<[u8; 32]>,
+    /// Now.
+    pub now: Timestamp,
+}
+
+impl Serving {
+    /// Prepares a Snapshot for use; what the settings did not change is taken over from the one before.
+    ///
+    /// # Errors
+    /// Something in it cannot be used; the one before is to be kept.
+    pub fn prepare(snapshot: Snapshot, digest: String, before: Option<&Self>, means: &Means<'_>) -> Result<Self, Error> {
+        let engine = Engine::new(snapshot, digest)?;
+        let settings = engine.settings();
+        let key_ring = key_ring(settings, before, means)?;
+        let lifetime = lifetime(settings);
+        let transport = if settings.is_secure() { Transport::Https } else { Transport::Http };
+        Ok(Self {
+            generation: before.map_or(1, |before| before.generation + 1),
+            tokens: Tokens::new(Arc::clone(&key_ring), &settings.public_url, &settings.public_url, lifetime),
+            key_ring,
+            csrf: Csrf::new(means.form_key, transport),
+            site: Site { name: settings.display_name.clone() },
+            public_url: Url::parse(&settings.public_url)?,
+            limits: limits(settings, before),
+            hashing: hashing(settings, before, means)?,
+            passwords: Policy { min_length: usize::try_from(settings.passwords.min_length).unwrap_or(usize::MAX) },
+            decisions: Cache::new(REMEMBERED_DECISIONS),
+            engine,
+        })
+    }
+
+    /// Decides, or remembers what was decided.
+    #[must_use]
+    pub fn decide(&self, principal: &Principal, target: &Target<'_>, context: &Context) -> Arc<Decision> {
+        let slice = self.engine.slice(target);
+        let Some(key) = slice.key(principal, target, context) else {
+            return Arc::new(self.engine.decide_slice(&slice, principal, target, context));
+        };
+        if let Some(known) = self.decisions.get(&key) {
+            return known;
+        }
+        let decision = Arc::new(self.engine.decide_slice(&slice, principal, target, context));
+        self.decisions.insert(key, Arc::clone(&decision));
+        decision
+    }
+
+    /// How the instance behaves.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        self.engine.settings()
+    }
+
+    /// The name of the provider whose passwords authd keeps, if one is declared.
+    #[must_use]
+    pub fn password_provider(&self) -> Option<&str> {
+        self.engine.providers().find(|provider| provider.method == Method::Password).map(|provider| provider.name.as_str())
+    }
+
+    /// Whether a browser may be sent to this host after signing in.
+    #[must_use]
+    pub fn may_return_to(&self, host: &str) -> bool {
+        let shares_cookie = match &self.settings().cookie.domain {
+            Some(domain) => host == domain || host.strip_suffix(domain.as_str()).is_some_and(|rest| rest.ends_with('.')),
+            None => self.public_url.host_str() == Some(host),
+        };
+        shares_cookie && self.engine.governs(host)
+    }
+}
+
+fn lifetime(settings: &Settings) -> Lifetime {
+    match settings.tokens.lifetime {
+        Some(seconds) => Lifetime::Limited(SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX))),
+        None => Lifetime::Unlimited,
+    }
+}
+
+fn key_ring(settings: &Settings, before: Option<&Serving>, means: &Means<'_>) -> Result<Arc<KeyRing>, token::keys::Error> {
+    let tokens = &settings.tokens;
+    if let Some(before) = before {
+        let old = &before.settings().tokens;
+        let secret = |tokens: &policy::snapshot::Tokens| tokens.secret.as_ref().map(|secret| policy::secret::expose(secret).to_vec());
+        if (old.algorithm, old.rotate_every, old.lifetime) == (tokens.algorithm, tokens.rotate_every, tokens.lifetime)
+            && secret(old) == secret(tokens)
+        {
+            return Ok(Arc::clone(&before.key_ring));
+        }
+    }
+    if let Some(secret) = &tokens.secret {
+        let secret = SecretBox::new(policy::secret::expose(secret).to_vec().into_boxed_slice());
+        return Ok(Arc::new(KeyRing::hs256(&secret)?));
+    }
+    let rotate_every = SignedDuration::from_secs(i64::try_from(tokens.rotate_every).unwrap_or(i64::MAX));
+    let schedule = Schedule { rotate_every: Some(rotate_every), lifetime: lifetime(settings) };
+    Ok(Arc::new(KeyRing::open(&means.data.join("signing-keys"), means.random.clone(), schedule, means.now)?))
+}
+
+fn limits(settings: &Settings, before: Option<&Serving>) -> RateLimits {
+    match before {
+        Some(before) if before.settings().sign_in_limit == settings.sign_in_limit => before.limits.clone(),
+        _ => {
+            let limit = &settings.sign_in_limit;
+            let window = SignedDuration::from_secs(i64::try_from(limit.window).unwrap_or(i64::MAX));
+            RateLimits::new(usize::try_from(limit.limit).unwrap_or(usize::MAX), window)
+        }
+    }
+}
+
+fn hashing(
+    settings: &Settings,
+    before: Option<&Serving>,
+    means: &Means<'_>,
+) -> Result<Arc<Hashing>, crate::login::hashing::StartError> {
+    match before {
+        Some(before) if before.settings().passwords.bcrypt_cost == settings.passwords.bcrypt_cost => Ok(Arc::clone(&before.hashing)),
+        _ => Ok(Arc::new(Hashing::start(settings.passwords.bcrypt_cost, means.random.clone())?)),
+    }
+}

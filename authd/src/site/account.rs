@@ -1,0 +1,252 @@
+//! `/account`: sessions, API keys and the password of whoever is signed in.
+
+use std::sync::Arc;
+
+use axum::Form;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use secrecy::SecretString;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::Broken;
+use super::visitor::{Visitor, origins};
+use crate::api::caller::InSession;
+use crate::app::App;
+use crate::login::change_password::{self, Change};
+use crate::login::own_keys::{self, Wanted};
+use crate::login::sign_out::{Which, end_others};
+use crate::pages::csrf::Purpose;
+use crate::pages::{Account, Form as AccountForm, FreshKey, KeyRow, Notice, Page, PasswordRules, Place, Refused, SessionRow};
+use crate::store::{Key, Session};
+
+/// What the page is to say first.
+#[derive(Debug, Default)]
+struct News<'a> {
+    notice: Option<Notice>,
+    refused: Option<Refused<'a>>,
+    fresh: Option<FreshKey<'a>>,
+}
+
+/// What a form did, on the way back to the page.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Done {
+    done: Option<String>,
+}
+
+/// `GET /account`.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn show(State(app): State<Arc<App>>, visitor: Visitor, Query(done): Query<Done>) -> Result<Response, Broken> {
+    let notice = match done.done.as_deref() {
+        Some("password") => Some(Notice::PasswordChanged),
+        Some("session") => Some(Notice::SessionRevoked),
+        Some("sessions") => Some(Notice::OtherSessionsRevoked),
+        Some("key") => Some(Notice::KeyDeleted),
+        _ => None,
+    };
+    page(&app, &visitor, News { notice, ..News::default() }).await
+}
+
+/// A form that changes something of the account, by whoever posts it.
+macro_rules! posted {
+    ($visitor:ident, $form:ident) => {
+        match &$visitor.session {
+            Some(session) if $visitor.posted(Purpose::Account(session.claims.session), &$form.csrf) => session,
+            _ => return Ok(Redirect::to("/account").into_response()),
+        }
+    };
+}
+
+/// What the sessions form posts.
+#[derive(Debug, Deserialize)]
+pub struct EndSession {
+    #[serde(default)]
+    csrf: String,
+    session: String,
+}
+
+/// `POST /account/sessions/revoke`.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn end_session(State(app): State<Arc<App>>, visitor: Visitor, Form(form): Form<EndSession>) -> Result<Response, Broken> {
+    let session = posted!(visitor, form);
+    let (which, done) = match form.session.parse::<Uuid>() {
+        Ok(id) => (Which::One(id), "session"),
+        Err(_) => (Which::Others, "sessions"),
+    };
+    match end_others(&app, session.signed_in.id(), session.claims.session, which).await {
+        Ok(_) | Err(crate::store::Error::NotFound) => Ok(Redirect::to(&format!("/account?done={done}")).into_response()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What the form for a new key posts.
+#[derive(Debug, Deserialize)]
+pub struct MakeKey {
+    #[serde(default)]
+    csrf: String,
+    name: String,
+    #[serde(default)]
+    expires: String,
+}
+
+/// `POST /account/keys`: the page, with the key this once.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn make_key(State(app): State<Arc<App>>, visitor: Visitor, Form(form): Form<MakeKey>) -> Result<Response, Broken> {
+    let session = posted!(visitor, form);
+    let refused = |text: &str| text.to_owned();
+    let outcome = match expiry(&form.expires) {
+        _ if session.signed_in.caller.principal.is_pending() => Err(refused("Your account waits for an administrator.")),
+        Err(()) => Err(refused("The day must be written as 2027-01-31.")),
+        Ok(expires_at) => {
+            let wanted = Wanted { name: form.name.clone(), endpoints: None, expires_at };
+            match own_keys::make(&app, &visitor.serving, session.signed_in.id(), wanted).await {
+                Ok(made) => Ok(made),
+                Err(own_keys::Error::Store(error)) => return Err(error.into()),
+                Err(error) => Err(sentence(&error.to_string())),
+            }
+        }
+    };
+    match outcome {
+        Ok((key, row)) => page(&app, &visitor, News { fresh: Some(FreshKey { name: &row.name, key: &key }), ..News::default() }).await,
+        Err(text) => {
+            let refused = Some(Refused { form: AccountForm::Keys, text: &text });
+            page(&app, &visitor, News { refused, ..News::default() }).await
+        }
+    }
+}
+
+/// What the form that deletes a key posts.
+#[derive(Debug, Deserialize)]
+pub struct DeleteKey {
+    #[serde(default)]
+    csrf: String,
+    key: Uuid,
+}
+
+/// `POST /account/keys/delete`.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn delete_key(State(app): State<Arc<App>>, visitor: Visitor, Form(form): Form<DeleteKey>) -> Result<Response, Broken> {
+    let session = posted!(visitor, form);
+    match own_keys::delete(&app, session.signed_in.id(), form.key).await {
+        Ok(()) | Err(crate::store::Error::NotFound) => Ok(Redirect::to("/account?done=key").into_response()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What the password form posts.
+#[derive(Deserialize)]
+pub struct ChangePassword {
+    #[serde(default)]
+    csrf: String,
+    password: SecretString,
+    new_password: SecretString,
+}
+
+/// `POST /account/password`.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn change_password(
+    State(app): State<Arc<App>>,
+    visitor: Visitor,
+    Form(form): Form<ChangePassword>,
+) -> Result<Response, Broken> {
+    let session = posted!(visitor, form);
+    let change = Change {
+        user: &session.signed_in.user,
+        session: session.claims.session,
+        current: form.password,
+        new: form.new_password,
+        address: visitor.origin.address,
+    };
+    match change_password::change(&app, &visitor.serving, change).await {
+        Ok(()) => Ok(Redirect::to("/account?done=password").into_response()),
+        Err(change_password::Error::Store(error)) => Err(error.into()),
+        Err(error) => {
+            let text = sentence(&error.to_string());
+            let refused = Some(Refused { form: AccountForm::Password, text: &text });
+            page(&app, &visitor, News { refused, ..News::default() }).await
+        }
+    }
+}
+
+async fn page(app: &App, visitor: &Visitor, news: News<'_>) -> Result<Response, Broken> {
+    let Some(session) = &visitor.session else {
+        return Ok(Redirect::to("/login?return_to=%2Faccount").into_response());
+    };
+    let InSession { signed_in, claims } = session;
+    let sessions = app.store.sessions_of(signed_in.id(), app.now()).await?;
+    let keys = app.store.keys_of(signed_in.id()).await?;
+    let addresses: Vec<Option<&str>> =
+        sessions.iter().map(|session| Some(session.client_address.as_str()).filter(|address| !address.is_empty())).collect();
+    let session_rows: Vec<SessionRow<'_>> =
+        sessions.iter().zip(addresses).map(|(session, address)| session_row(session, address, claims.session)).collect();
+    let key_rows: Vec<KeyRow<'_>> = keys.iter().rev().map(key_row).collect();
+    let settings = visitor.serving.settings();
+    let page = Account {
+        site: &visitor.serving.site,
+        name: &signed_in.user.name,
+        email: &signed_in.user.email,
+        role: signed_in.user.role.as_str(),
+        sessions: &session_rows,
+        keys: &key_rows,
+        fresh_key: news.fresh,
+        password: signed_in.user.password_hash.as_ref().map(|_| PasswordRules { min_length: settings.passwords.min_length }),
+        notice: news.notice,
+        refused: news.refused,
+        csrf: &visitor.form_token(Purpose::Account(claims.session)),
+        sign_out_csrf: &visitor.form_token(Purpose::SignOut(claims.session)),
+        form_origins: &origins(settings.sign_out_redirect.as_deref()),
+    };
+    Ok(visitor.with_visit(page.respond()))
+}
+
+fn session_row<'a>(session: &'a Session, address: Option<&'a str>, here: Uuid) -> SessionRow<'a> {
+    SessionRow {
+        id: session.id,
+        user_agent: &session.user_agent,
+        address,
+        since: session.created_at,
+        seen: session.last_seen_at,
+        place: if session.id == here { Place::Here } else { Place::Elsewhere },
+    }
+}
+
+fn key_row(key: &Key) -> KeyRow<'_> {
+    KeyRow {
+        id: key.id,
+        name: &key.name,
+        prefix: &key.prefix,
+        created: key.created_at,
+        expires: key.expires_at,
+        used: key.last_used_at,
+    }
+}
+
+/// The end of a day, or none.
+fn expiry(text: &str) -> Result<Option<jiff::Timestamp>, ()> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let day: Date = text.parse().map_err(|_| ())?;
+    let end = day.tomorrow().and_then(|next| next.to_zoned(TimeZone::UTC)).map_err(|_| ())?;
+    Ok(Some(end.timestamp()))
+}
+
+/// A fragment as a sentence for people.
+fn sentence(fragment: &str) -> String {
+    let mut letters = fragment.chars();
+    let first = letters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
+}

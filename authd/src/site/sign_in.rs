@@ -1,0 +1,139 @@
+//! `/login` and `/logout`.
+
+use std::sync::Arc;
+
+use axum::Form;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use http::{HeaderValue, header};
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::Broken;
+use super::visitor::{Visitor, origins};
+use crate::app::App;
+use crate::cookie;
+use crate::login::password::{self, Typed};
+use crate::login::sign_out;
+use crate::pages::csrf::Purpose;
+use crate::pages::{Page, PasswordForm, Refusal, SignIn};
+
+/// What the sign-in page may be asked with.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    /// Where the person wants to go.
+    pub return_to: Option<String>,
+    /// The name that oauth2-proxy and ingress-nginx use.
+    pub rd: Option<String>,
+}
+
+impl Asked {
+    /// Where the person wants to go.
+    #[must_use]
+    pub fn address(&self) -> Option<&str> {
+        self.return_to.as_deref().or(self.rd.as_deref())
+    }
+}
+
+/// `GET /login`. Somebody who is signed in already goes on at once.
+pub async fn show(visitor: Visitor, Query(asked): Query<Asked>) -> Response {
+    let return_to = visitor.return_to(asked.address());
+    if visitor.session.is_some() && return_to.is_some() {
+        return Redirect::to(return_to.as_deref().unwrap_or("/account")).into_response();
+    }
+    page(&visitor, "", return_to.as_deref(), None)
+}
+
+/// What the form posts.
+#[derive(Deserialize)]
+pub struct Posted {
+    email: String,
+    password: SecretString,
+    #[serde(default)]
+    csrf: String,
+    return_to: Option<String>,
+}
+
+/// `POST /login`: on to where the person wanted to go (303), or the page again with what is wrong.
+pub async fn post(State(app): State<Arc<App>>, visitor: Visitor, Form(posted): Form<Posted>) -> Response {
+    let return_to = visitor.return_to(posted.return_to.as_deref());
+    if !visitor.posted(Purpose::SignIn, &posted.csrf) {
+        return page(&visitor, &posted.email, return_to.as_deref(), Some(Refusal::StaleForm));
+    }
+    let typed = Typed { email: &posted.email, password: posted.password };
+    match password::sign_in(&app, &visitor.serving, typed, visitor.origin.device()).await {
+        Ok(signed_in) => {
+            // A session that was there before does not outlive signing in again.
+            if let Some(before) = &visitor.session {
+                let _ = sign_out::end_session(&app, before.claims.account, before.claims.session).await;
+            }
+            let mut response = Redirect::to(return_to.as_deref().unwrap_or("/account")).into_response();
+            let settings = visitor.serving.settings();
+            no_store(&mut response);
+            if let Some(cookie) = cookie::set(settings, &signed_in.token.text, signed_in.token.expires_at) {
+                response.headers_mut().insert(header::SET_COOKIE, cookie);
+            }
+            response
+        }
+        Err(error) => page(&visitor, &posted.email, return_to.as_deref(), Some(refusal(&error))),
+    }
+}
+
+fn refusal(error: &password::Error) -> Refusal {
+    match error {
+        password::Error::Limited(limited) => Refusal::TooMany { retry_after: limited.retry_after },
+        password::Error::Credentials | password::Error::NotAdmitted | password::Error::Disabled => Refusal::Credentials,
+        password::Error::Busy | password::Error::Unavailable(_) | password::Error::Broken(_) => Refusal::Unavailable,
+    }
+}
+
+fn page(visitor: &Visitor, email: &str, return_to: Option<&str>, refusal: Option<Refusal>) -> Response {
+    let csrf = visitor.form_token(Purpose::SignIn);
+    let email = email.get(..email.len().min(254)).unwrap_or_default();
+    let form_origins = origins(return_to);
+    let page = SignIn {
+        site: &visitor.serving.site,
+        password: visitor.serving.password_provider().map(|_| PasswordForm { csrf: &csrf, email }),
+        providers: &[],
+        return_to,
+        refusal,
+        form_origins: &form_origins,
+    };
+    visitor.with_visit(page.respond())
+}
+
+/// What the sign-out form posts.
+#[derive(Debug, Deserialize)]
+pub struct Leaving {
+    #[serde(default)]
+    csrf: String,
+    return_to: Option<String>,
+}
+
+/// `POST /logout`: ends the session and takes the cookie away.
+///
+/// # Errors
+/// The database does not answer: the session goes on.
+pub async fn leave(State(app): State<Arc<App>>, visitor: Visitor, Form(posted): Form<Leaving>) -> Result<Response, Broken> {
+    let settings = visitor.serving.settings();
+    if let Some(session) = &visitor.session {
+        if !visitor.posted(Purpose::SignOut(session.claims.session), &posted.csrf) {
+            return Ok(Redirect::to("/account").into_response());
+        }
+        sign_out::end_session(&app, session.claims.account, session.claims.session).await?;
+    }
+    let again = visitor.return_to(posted.return_to.as_deref()).map(|address| {
+        let address: String = url::form_urlencoded::byte_serialize(address.as_bytes()).collect();
+        format!("/login?return_to={address}")
+    });
+    let next = again.as_deref().or(settings.sign_out_redirect.as_deref()).unwrap_or("/signed-out");
+    let mut response = Redirect::to(next).into_response();
+    no_store(&mut response);
+    response.headers_mut().insert(header::SET_COOKIE, cookie::clear(settings));
+    Ok(response)
+}
+
+fn no_store(response: &mut Response) {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}

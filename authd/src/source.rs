@@ -1,0 +1,91 @@
+//! Configuration in: a folder or a file, to a Snapshot with its digest, or to problems with their places.
+
+use std::path::Path;
+
+use policy::Snapshot;
+use policy::snapshot::digest;
+
+use crate::config;
+use crate::load::{self, Loaded, Located, Note};
+
+/// A Snapshot and its name.
+#[derive(Debug)]
+pub struct Ready {
+    /// The Snapshot.
+    pub snapshot: Snapshot,
+    /// Its digest.
+    pub digest: String,
+}
+
+/// What came of reading a folder.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The Snapshot, if nothing is wrong.
+    pub ready: Option<Ready>,
+    /// What is wrong.
+    pub problems: Vec<Located>,
+    /// What was left out on purpose.
+    pub notes: Vec<Note>,
+    /// The digest of what was read.
+    pub inputs: [u8; 32],
+}
+
+/// Compiles what a folder held. Nothing is half-applied: with any problem there is no Snapshot.
+///
+/// # Errors
+/// The Snapshot cannot be written as bytes.
+pub fn compile(loaded: Loaded, folder: &Path, instance: Option<&str>) -> anyhow::Result<Outcome> {
+    let Loaded { resources, mut problems, notes, positions, digest: inputs } = loaded;
+    let compiled = policy::compile(&resources, instance);
+    drop(resources);
+    // A file that does not parse leaves holes; what compiling says of the holes would only distract.
+    if problems.is_empty() {
+        problems.extend(compiled.problems.into_iter().map(|problem| positions.place(problem, folder)));
+    }
+    let ready = match compiled.snapshot {
+        Some(snapshot) if problems.is_empty() => Some(Ready { digest: digest(&snapshot.bytes()?), snapshot }),
+        _ => None,
+    };
+    Ok(Outcome { ready, problems, notes, inputs })
+}
+
+/// Reads and compiles a folder.
+///
+/// # Errors
+/// The Snapshot cannot be written as bytes.
+pub fn folder(folder: &Path, instance: Option<&str>) -> anyhow::Result<Outcome> {
+    compile(load::read(folder), folder, instance)
+}
+
+/// Reads a Snapshot file.
+///
+/// # Errors
+/// The file cannot be read, or is no Snapshot; the error names it.
+pub fn file(path: &Path) -> anyhow::Result<Ready> {
+    use anyhow::Context as _;
+    let bytes = std::fs::read(path).with_context(|| format!("`{}`", path.display()))?;
+    let snapshot = Snapshot::read(&bytes).with_context(|| format!("`{}`", path.display()))?;
+    Ok(Ready { snapshot, digest: digest(&bytes) })
+}
+
+/// Reads whichever is given, and says on standard error what is wrong.
+///
+/// # Errors
+/// There is a problem.
+pub fn read(source: &config::Source, instance: Option<&str>) -> anyhow::Result<Ready> {
+    match (&source.resources, &source.snapshot) {
+        (Some(dir), _) => {
+            let outcome = folder(dir, instance)?;
+            outcome.problems.iter().for_each(|problem| eprintln!("{problem}"));
+            outcome.ready.ok_or_else(|| anyhow::anyhow!("{} in `{}`", counted(outcome.problems.len()), dir.display()))
+        }
+        (None, Some(path)) => file(path),
+        (None, None) => Err(anyhow::anyhow!("give `--resources DIR` or `--snapshot FILE`")),
+    }
+}
+
+/// `1 problem`, `2 problems`.
+#[must_use]
+pub fn counted(problems: usize) -> String {
+    if problems == 1 { "1 problem".to_owned() } else { format!("{problems} problems") }
+}
