@@ -32,6 +32,8 @@ pub mod serving;
 pub mod shared;
 pub mod site;
 pub mod source;
+#[cfg(test)]
+mod stand;
 pub mod store;
 pub mod telemetry;
 pub mod token;

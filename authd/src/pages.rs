@@ -1,6 +1,6 @@
 //! What does a person see: one struct for each page, rendered by the server, with no JavaScript at all.
 //!
-//! A page answers with its status and the [`headers`] that keep it from being framed, cached or scripted. The pages belong to
+//! A page answers with its status and the [`headers()`] that keep it from being framed, cached or scripted. The pages belong to
 //! the public listener: their links and forms are paths on `publicUrl`. Deliberately not here: routes, sessions, and deciding
 //! anything; a page is told what to show. `Strict-Transport-Security` is added by whoever knows that `publicUrl` is https.
 

@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::hashing;
 use super::session::{self, Device, Token};
+use super::sign_out;
 use crate::app::App;
 use crate::audit::{Event, Kind, Outcome};
 use crate::identity;
@@ -143,10 +144,11 @@ async fn attempt(app: &App, serving: &Serving, email: &str, password: SecretStri
         return Err(alone(Error::Credentials));
     };
     reservation.succeeded();
+    let signed_in = admit(app, serving, user, provider, device).await?;
     if verified.needs_rehash {
-        rehash(app, serving, &user, password).await;
+        rehash(app, serving, &signed_in.user, password).await;
     }
-    admit(app, serving, user, provider, device).await
+    Ok(signed_in)
 }
 
 async fn admit(app: &App, serving: &Serving, user: User, provider: &str, device: Device<'_>) -> Result<SignedIn, Failed> {
@@ -156,6 +158,10 @@ async fn admit(app: &App, serving: &Serving, user: User, provider: &str, device:
     }
     match session::begin(app, serving, &user, provider, device).await {
         Ok(token) => {
+            if changed_meanwhile(app, &user).await.map_err(|error| (error.into(), Some(user.clone())))? {
+                let _ = sign_out::end_session(app, user.id, token.session).await;
+                return Err((Error::Credentials, Some(user)));
+            }
             if let Err(error) = app.store.record_sign_in(user.id, app.now()).await {
                 tracing::warn!(error = %error, "the time of a sign-in was not written down");
             }
@@ -165,6 +171,12 @@ async fn admit(app: &App, serving: &Serving, user: User, provider: &str, device:
         Err(session::Error::Store(error)) => Err((error.into(), Some(user))),
         Err(session::Error::Token(error)) => Err((Error::Broken(error.to_string()), Some(user))),
     }
+}
+
+/// Whether the password was changed while it was being checked: the sessions that ended then would not include this one.
+async fn changed_meanwhile(app: &App, user: &User) -> Result<bool, store::Error> {
+    let stored = |user: &User| user.password_hash.as_ref().map(|hash| hash.expose_secret().to_owned());
+    Ok(app.store.user_by_id(user.id).await?.as_ref().and_then(stored) != stored(user))
 }
 
 /// Brings an old hash up to the cost that is configured now. Not doing so is no reason to refuse.

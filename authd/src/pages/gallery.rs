@@ -108,77 +108,66 @@ fn keys() -> Vec<KeyRow<'static>> {
 
 /// The pages by name.
 pub(super) fn pages() -> Vec<(&'static str, Response)> {
+    [sign_ins(), notices(), accounts()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn sign_ins() -> Vec<(&'static str, Response)> {
     let (site, origins) = (site(), origins());
-    let (sessions, keys) = (sessions(), keys());
-    let key = SecretString::from("sk-0123456789abcdef0123456789abcdef");
-    let form = |email| {
-        Some(PasswordForm {
+    let refused = |refusal, email| {
+        let password = Some(PasswordForm {
             csrf: "csrf-token",
             email,
-        })
+        });
+        SignIn {
+            refusal: Some(refusal),
+            password,
+            ..sign_in(&site, &origins)
+        }
+        .respond()
     };
-    let account = || Account {
-        site: &site,
-        name: "Alice Example",
-        email: "alice@example.com",
-        role: "user",
-        sessions: &sessions,
-        keys: &keys,
-        fresh_key: None,
-        password: Some(PasswordRules { min_length: 12 }),
-        notice: None,
-        refused: None,
-        csrf: "csrf-token",
-        sign_out_csrf: "csrf-token",
-        form_origins: &[],
+    let alone = SignIn {
+        providers: &[],
+        return_to: None,
+        ..sign_in(&site, &[])
     };
-    let refused = |refusal, email| SignIn {
-        refusal: Some(refusal),
-        password: form(email),
-        ..sign_in(&site, &origins)
+    let elsewhere = SignIn {
+        password: None,
+        ..sign_in(&site, &[])
     };
+    let nowhere = SignIn {
+        password: None,
+        providers: &[],
+        ..sign_in(&site, &[])
+    };
+    let wait = Refusal::TooMany { retry_after: 140 };
     vec![
         ("sign_in", sign_in(&site, &origins).respond()),
-        (
-            "sign_in_alone",
-            SignIn {
-                providers: &[],
-                return_to: None,
-                ..sign_in(&site, &[])
-            }
-            .respond(),
-        ),
-        (
-            "sign_in_elsewhere",
-            SignIn {
-                password: None,
-                ..sign_in(&site, &[])
-            }
-            .respond(),
-        ),
-        (
-            "sign_in_nowhere",
-            SignIn {
-                password: None,
-                providers: &[],
-                ..sign_in(&site, &[])
-            }
-            .respond(),
-        ),
+        ("sign_in_alone", alone.respond()),
+        ("sign_in_elsewhere", elsewhere.respond()),
+        ("sign_in_nowhere", nowhere.respond()),
         (
             "sign_in_wrong",
-            refused(Refusal::Credentials, "alice@example.com").respond(),
+            refused(Refusal::Credentials, "alice@example.com"),
         ),
-        (
-            "sign_in_wait",
-            refused(Refusal::TooMany { retry_after: 140 }, "alice@example.com").respond(),
-        ),
-        ("sign_in_stale", refused(Refusal::StaleForm, "").respond()),
-        ("sign_in_provider", refused(Refusal::Provider, "").respond()),
-        (
-            "sign_in_unavailable",
-            refused(Refusal::Unavailable, "").respond(),
-        ),
+        ("sign_in_wait", refused(wait, "alice@example.com")),
+        ("sign_in_stale", refused(Refusal::StaleForm, "")),
+        ("sign_in_provider", refused(Refusal::Provider, "")),
+        ("sign_in_unavailable", refused(Refusal::Unavailable, "")),
+    ]
+}
+
+fn notices() -> Vec<(&'static str, Response)> {
+    let (site, origins) = (site(), origins());
+    let reference = "0198f2c4-7d1e-7a61-9a57-2f6d1c0b9e44";
+    let error = Error {
+        site: &site,
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        reference,
+    };
+    vec![
         ("signed_out", SignedOut { site: &site }.respond()),
         ("denied", denied(&site, &origins).respond()),
         (
@@ -186,61 +175,75 @@ pub(super) fn pages() -> Vec<(&'static str, Response)> {
             pending(&site, Some("platform-team@example.com")).respond(),
         ),
         ("pending_alone", pending(&site, None).respond()),
-        (
-            "error",
-            Error {
-                site: &site,
-                status: StatusCode::INTERNAL_SERVER_ERROR,
-                reference: "0198f2c4-7d1e-7a61-9a57-2f6d1c0b9e44",
-            }
-            .respond(),
-        ),
+        ("error", error.respond()),
         ("not_found", NotFound { site: &site }.respond()),
+    ]
+}
+
+fn accounts() -> Vec<(&'static str, Response)> {
+    let site = site();
+    let (sessions, keys) = (sessions(), keys());
+    let secret = SecretString::from("sk-0123456789abcdef0123456789abcdef");
+    let account = || account(&site, &sessions, &keys);
+    let refused = |form, text| {
+        Account {
+            refused: Some(Refused { form, text }),
+            ..account()
+        }
+        .respond()
+    };
+    let fresh = Account {
+        fresh_key: Some(FreshKey {
+            name: "Deploys",
+            key: &secret,
+        }),
+        ..account()
+    };
+    let changed = Account {
+        notice: Some(Notice::PasswordChanged),
+        sessions: &sessions[..1],
+        keys: &[],
+        ..account()
+    };
+    vec![
         ("account", account().respond()),
-        (
-            "account_fresh_key",
-            Account {
-                fresh_key: Some(FreshKey {
-                    name: "Deploys",
-                    key: &key,
-                }),
-                ..account()
-            }
-            .respond(),
-        ),
-        (
-            "account_changed",
-            Account {
-                notice: Some(Notice::PasswordChanged),
-                sessions: &sessions[..1],
-                keys: &[],
-                ..account()
-            }
-            .respond(),
-        ),
+        ("account_fresh_key", fresh.respond()),
+        ("account_changed", changed.respond()),
         (
             "account_refused",
-            Account {
-                refused: Some(Refused {
-                    form: Form::Password,
-                    text: "The current password is not right.",
-                }),
-                ..account()
-            }
-            .respond(),
+            refused(Form::Password, "The current password is not right."),
         ),
         (
             "account_key_refused",
-            Account {
-                refused: Some(Refused {
-                    form: Form::Keys,
-                    text: "You already have a key with that name.",
-                }),
-                ..account()
-            }
-            .respond(),
+            refused(Form::Keys, "You already have a key with that name."),
+        ),
+        (
+            "account_session_refused",
+            refused(Form::Sessions, "That session is over already."),
         ),
     ]
+}
+
+fn account<'a>(
+    site: &'a Site,
+    sessions: &'a [SessionRow<'a>],
+    keys: &'a [KeyRow<'a>],
+) -> Account<'a> {
+    Account {
+        site,
+        name: "Alice Example",
+        email: "alice@example.com",
+        role: "user",
+        sessions,
+        keys,
+        fresh_key: None,
+        password: Some(PasswordRules { min_length: 12 }),
+        notice: None,
+        refused: None,
+        csrf: "csrf-token",
+        sign_out_csrf: "csrf-token",
+        form_origins: &[],
+    }
 }
 
 fn denied<'a>(site: &'a Site, origins: &'a [url::Origin]) -> Denied<'a> {

@@ -32,6 +32,7 @@ fn each_page_has_the_status_that_goes_with_what_it_says() {
         ("not_found", 404),
         ("account_refused", 400),
         ("account_key_refused", 400),
+        ("account_session_refused", 400),
     ]);
     for (name, response) in pages() {
         assert_eq!(
@@ -423,11 +424,10 @@ fn colours(css: &str) -> HashMap<&str, f64> {
         .collect()
 }
 
-/// Writes the pages and the stylesheet to a folder to look at: `cargo test --workspace --lib pages:: -- --ignored`.
+/// Writes the pages and the stylesheet to a folder to look at: `PAGES=/tmp/pages cargo test --workspace --lib pages::`.
 #[tokio::test]
-#[ignore = "writes files to look at"]
-async fn gallery_is_written() {
-    let folder = std::env::temp_dir().join("pages");
+async fn the_pages_are_written_where_they_are_asked_for() {
+    let Some(folder) = std::env::var_os("PAGES").map(std::path::PathBuf::from) else { return };
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(
         folder.join("authd.css"),

@@ -194,103 +194,77 @@ fn a_post_without_our_origin_or_cookie_is_refused() {
     assert_eq!(check(&headers), Err(Error::NoVisit));
 }
 
+#[track_caller]
+fn check(case: &str, pairs: &[(&str, &str)], expected: bool) {
+    assert_eq!(same_origin(&headers(pairs), &own()), expected, "{case}");
+}
+
 #[test]
-fn only_our_own_pages_count_as_same_origin() {
-    let (ours, evil) = ("https://auth.example.com", "https://evil.com");
-    for (case, pairs, expected) in [
-        ("our origin", vec![("origin", ours)], true),
-        ("another", vec![("origin", evil)], false),
-        ("null", vec![("origin", "null")], false),
-        (
-            "null beside our referer",
-            vec![
-                ("origin", "null"),
-                ("referer", "https://auth.example.com/login"),
-            ],
-            false,
-        ),
-        ("empty", vec![("origin", "")], false),
-        ("http", vec![("origin", "http://auth.example.com")], false),
-        (
-            "another port",
-            vec![("origin", "https://auth.example.com:8443")],
-            false,
-        ),
-        (
-            "longer",
-            vec![("origin", "https://auth.example.com.evil.com")],
-            false,
-        ),
-        (
-            "with a path",
-            vec![("origin", "https://auth.example.com/")],
-            false,
-        ),
-        (
-            "a neighbour",
-            vec![("origin", "https://app.example.com")],
-            false,
-        ),
-        ("twice", vec![("origin", ours), ("origin", ours)], false),
-        (
-            "twice, different",
-            vec![("origin", ours), ("origin", evil)],
-            false,
-        ),
-        (
-            "not text",
-            vec![("origin", "https://auth.example.c\u{f6}m")],
-            false,
-        ),
-        (
-            "origin before fetch site",
-            vec![("origin", evil), ("sec-fetch-site", "same-origin")],
-            false,
-        ),
-        (
-            "fetch site same-origin",
-            vec![("sec-fetch-site", "same-origin")],
-            true,
-        ),
-        ("fetch site none", vec![("sec-fetch-site", "none")], true),
-        (
-            "fetch site same-site",
-            vec![("sec-fetch-site", "same-site")],
-            false,
-        ),
-        (
-            "fetch site cross-site",
-            vec![("sec-fetch-site", "cross-site"), ("referer", ours)],
-            false,
-        ),
-        (
-            "referer",
-            vec![("referer", "https://auth.example.com/login?x=1")],
-            true,
-        ),
-        (
-            "referer elsewhere",
-            vec![("referer", "https://evil.com/https://auth.example.com/")],
-            false,
-        ),
-        (
-            "referer with a name in it",
-            vec![("referer", "https://auth.example.com@evil.com/")],
-            false,
-        ),
-        (
-            "referer is no url",
-            vec![("referer", "auth.example.com")],
-            false,
-        ),
-        ("nothing", vec![], false),
+fn the_origin_decides_where_there_is_one() {
+    let ours = ("origin", "https://auth.example.com");
+    check("our origin", &[ours], true);
+    check(
+        "our origin, whatever the referer",
+        &[ours, ("referer", "https://evil.com/")],
+        true,
+    );
+    check("twice", &[ours, ours], false);
+    check(
+        "twice, different",
+        &[ours, ("origin", "https://evil.com")],
+        false,
+    );
+    for origin in [
+        "null",
+        "",
+        "https://evil.com",
+        "https://app.example.com",
+        "https://auth.example.com.evil.com",
+        "https://auth.example.com/",
+        "https://auth.example.com:8443",
+        "http://auth.example.com",
+        "https://auth.example.c\u{f6}m",
     ] {
-        assert_eq!(same_origin(&headers(&pairs), &own()), expected, "{case}");
+        check(origin, &[("origin", origin)], false);
+        let beside = [
+            ("origin", origin),
+            ("sec-fetch-site", "same-origin"),
+            ("referer", "https://auth.example.com/login"),
+        ];
+        check(origin, &beside, false);
     }
+    let opaque = Origin::new_opaque();
     assert!(
-        !same_origin(&headers(&[("origin", "null")]), &Origin::new_opaque()),
+        !same_origin(&headers(&[("origin", "null")]), &opaque),
         "an opaque origin has no pages"
     );
+}
+
+#[test]
+fn without_an_origin_the_browser_or_the_referer_has_to_name_us() {
+    let referer = ("referer", "https://auth.example.com/login?x=1");
+    check("same-origin", &[("sec-fetch-site", "same-origin")], true);
+    check("none", &[("sec-fetch-site", "none")], true);
+    check("same-site", &[("sec-fetch-site", "same-site")], false);
+    check("cross-site", &[("sec-fetch-site", "cross-site")], false);
+    check(
+        "cross-site beside our referer",
+        &[("sec-fetch-site", "cross-site"), referer],
+        false,
+    );
+    check("our referer", &[referer], true);
+    check("two referers", &[referer, referer], false);
+    check("nothing", &[], false);
+    for referer in [
+        "https://evil.com/https://auth.example.com/",
+        "https://auth.example.com@evil.com/",
+        "https://auth.example.com.evil.com/",
+        "http://auth.example.com/login",
+        "auth.example.com",
+        "",
+    ] {
+        check(referer, &[("referer", referer)], false);
+    }
 }
 
 #[test]
