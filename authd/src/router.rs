@@ -27,7 +27,6 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// What people and programs reach.
 pub fn public(app: Arc<App>) -> Router {
     let auths = Router::new()
-        .route("/", get(profile::me))
         .route("/signin", post(sign_in::sign_in))
         .route("/signup", post(sign_in::sign_up))
         .route("/signout", post(sign_in::sign_out))
@@ -41,6 +40,7 @@ pub fn public(app: Arc<App>) -> Router {
         .route("/admin/details", get(profile::admin_details))
         .route("/admin/config", get(config::effective).post(config::read_only));
     Router::new()
+        .route("/api/v1/auths/", get(profile::me))
         .nest("/api/v1/auths", auths)
         .route("/api/v1/users/", get(users::list))
         .route("/api/v1/users/{id}/update", post(users::update))

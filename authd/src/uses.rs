@@ -26,6 +26,12 @@ impl Uses {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).sessions.insert(id, at);
     }
 
+    /// When a session was last used, if that is not written down yet.
+    #[must_use]
+    pub fn last_of_session(&self, id: Uuid) -> Option<i64> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).sessions.get(&id).copied()
+    }
+
     /// A key was used.
     pub fn key(&self, id: Uuid, at: i64) {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).keys.insert(id, at);

@@ -27,7 +27,8 @@ pub(super) async fn identify(app: &App, serving: &Serving, token: &str, epoch: u
     let principal = principal(&app.store, serving, &user, &session.provider, None).await?;
     let idle = serving.settings().sessions.idle.and_then(|idle| i64::try_from(idle).ok());
     let means = Means::Session { claims, ends_at: session.expires_at.map(|at| at.as_second()), idle };
-    Ok(Caller::new(principal, means, (serving.generation, epoch), session.last_seen_at.as_second()))
+    let seen = session.last_seen_at.as_second().max(app.uses.last_of_session(session.id).unwrap_or(i64::MIN));
+    Ok(Caller::new(principal, means, (serving.generation, epoch), seen))
 }
 
 /// The principal of an account that signed in with a provider.

@@ -5,8 +5,6 @@ use std::sync::Arc;
 use axum::Form;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use secrecy::SecretString;
 use serde::Deserialize;
 use uuid::Uuid;
@@ -103,9 +101,9 @@ pub struct MakeKey {
 pub async fn make_key(State(app): State<Arc<App>>, visitor: Visitor, Form(form): Form<MakeKey>) -> Result<Response, Broken> {
     let session = posted!(visitor, form);
     let refused = |text: &str| text.to_owned();
-    let outcome = match expiry(&form.expires) {
+    let outcome = match expiry(&form.expires, app.now()) {
         _ if session.signed_in.caller.principal.is_pending() => Err(refused("Your account waits for an administrator.")),
-        Err(()) => Err(refused("The day must be written as 2027-01-31.")),
+        Err(()) => Err(refused("That is not how long a key can last.")),
         Ok(expires_at) => {
             let wanted = Wanted { name: form.name.clone(), endpoints: None, expires_at };
             match own_keys::make(&app, &visitor.serving, session.signed_in.id(), wanted).await {
@@ -234,14 +232,14 @@ fn key_row(key: &Key) -> KeyRow<'_> {
     }
 }
 
-/// The end of a day, or none.
-fn expiry(text: &str) -> Result<Option<jiff::Timestamp>, ()> {
+/// When a key ends that is to last `30d`, or never.
+fn expiry(text: &str, now: jiff::Timestamp) -> Result<Option<jiff::Timestamp>, ()> {
     if text.is_empty() {
         return Ok(None);
     }
-    let day: Date = text.parse().map_err(|_| ())?;
-    let end = day.tomorrow().and_then(|next| next.to_zoned(TimeZone::UTC)).map_err(|_| ())?;
-    Ok(Some(end.timestamp()))
+    let milliseconds = crds::Duration::from(text).milliseconds().map_err(|_| ())?.ok_or(())?;
+    let length = jiff::SignedDuration::from_millis(i64::try_from(milliseconds).map_err(|_| ())?);
+    now.checked_add(length).map(Some).map_err(|_| ())
 }
 
 /// A fragment as a sentence for people.

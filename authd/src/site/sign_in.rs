@@ -109,6 +109,8 @@ pub struct Leaving {
     #[serde(default)]
     csrf: String,
     return_to: Option<String>,
+    /// `sign-in`: the person wants to sign in as somebody else.
+    then: Option<String>,
 }
 
 /// `POST /logout`: ends the session and takes the cookie away.
@@ -123,15 +125,20 @@ pub async fn leave(State(app): State<Arc<App>>, visitor: Visitor, Form(posted): 
         }
         sign_out::end_session(&app, session.claims.account, session.claims.session).await?;
     }
-    let again = visitor.return_to(posted.return_to.as_deref()).map(|address| {
-        let address: String = url::form_urlencoded::byte_serialize(address.as_bytes()).collect();
-        format!("/login?return_to={address}")
-    });
-    let next = again.as_deref().or(settings.sign_out_redirect.as_deref()).unwrap_or("/signed-out");
-    let mut response = Redirect::to(next).into_response();
+    let next = match posted.then.as_deref() {
+        Some("sign-in") => sign_in_again(visitor.return_to(posted.return_to.as_deref())),
+        _ => settings.sign_out_redirect.clone().unwrap_or_else(|| "/signed-out".to_owned()),
+    };
+    let mut response = Redirect::to(&next).into_response();
     no_store(&mut response);
     response.headers_mut().insert(header::SET_COOKIE, cookie::clear(settings));
     Ok(response)
+}
+
+fn sign_in_again(return_to: Option<String>) -> String {
+    let Some(address) = return_to else { return "/login".to_owned() };
+    let address: String = url::form_urlencoded::byte_serialize(address.as_bytes()).collect();
+    format!("/login?return_to={address}")
 }
 
 fn no_store(response: &mut Response) {
