@@ -26,7 +26,11 @@ pub async fn metrics(State(admin): State<Admin>) -> Response {
         let waiting = u32::try_from(serving.hashing.waiting()).unwrap_or(u32::MAX);
         metrics::gauge!("authd_hashing_queue_length").set(f64::from(waiting));
     }
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], admin.metrics.render()).into_response()
+    (
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+        admin.metrics.render(),
+    )
+        .into_response()
 }
 
 /// `GET /livez`: the process makes progress.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arc_swap::{ArcSwapOption};
+use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 use policy::Snapshot;
 use secrecy::SecretBox;
@@ -16,8 +16,8 @@ use crate::identity::api_key::PersonalKeys;
 use crate::random::Random;
 use crate::serving::{self, Means, Serving};
 use crate::shared::{Revocations, Revoked};
-use crate::store::{Ended, NewUser, Revocation, RevocationKind};
 use crate::store::{self, Store};
+use crate::store::{Ended, NewUser, Revocation, RevocationKind};
 
 /// Everything that a request needs.
 #[derive(Debug)]
@@ -127,11 +127,17 @@ impl App {
     /// It cannot be used; what was served goes on.
     pub async fn put_to_use(&self, snapshot: Snapshot, digest: String) -> Result<Arc<Serving>, Error> {
         let before = self.serving.load_full();
-        let means = Means { data: &self.data, random: &self.random, form_key: &self.form_key, now: self.now() };
+        let means = Means {
+            data: &self.data,
+            random: &self.random,
+            form_key: &self.form_key,
+            now: self.now(),
+        };
         let serving = Arc::new(Serving::prepare(snapshot, digest, before.as_deref(), &means)?);
         self.bootstrap(&serving).await?;
         self.serving.store(Some(Arc::clone(&serving)));
-        metrics::gauge!("authd_snapshot_generation").set(f64::from(u32::try_from(serving.generation).unwrap_or(u32::MAX)));
+        metrics::gauge!("authd_snapshot_generation")
+            .set(f64::from(u32::try_from(serving.generation).unwrap_or(u32::MAX)));
         let mut event = Event::new(self.now(), Kind::ConfigLoaded, Outcome::Success);
         event.snapshot_digest = Some(serving.engine.digest().to_owned());
         self.audit.record(event);
@@ -140,7 +146,9 @@ impl App {
 
     /// Makes the first administrator, when there is none and one is declared.
     async fn bootstrap(&self, serving: &Serving) -> Result<(), Error> {
-        let Some(admin) = &serving.settings().bootstrap_admin else { return Ok(()) };
+        let Some(admin) = &serving.settings().bootstrap_admin else {
+            return Ok(());
+        };
         if self.store.oldest_admin().await?.is_some() {
             return Ok(());
         }
@@ -185,7 +193,8 @@ impl App {
         for hash in &ended.keys {
             self.personal_keys.forget(hash);
         }
-        metrics::counter!("authd_sessions_revoked_total").increment(u64::try_from(ended.revocations.len()).unwrap_or(0));
+        metrics::counter!("authd_sessions_revoked_total")
+            .increment(u64::try_from(ended.revocations.len()).unwrap_or(0));
         self.accounts_changed();
     }
 }

@@ -271,9 +271,7 @@ fn cut<S: Serializer>(value: &Option<String>, to: S) -> Result<S::Ok, S::Error> 
 }
 
 fn cut_path<S: Serializer>(value: &Option<String>, to: S) -> Result<S::Ok, S::Error> {
-    let path = value
-        .as_deref()
-        .and_then(|path| path.split(['?', '#']).next());
+    let path = value.as_deref().and_then(|path| path.split(['?', '#']).next());
     cut(&path.map(str::to_owned), to)
 }
 
@@ -281,11 +279,7 @@ fn cut_path<S: Serializer>(value: &Option<String>, to: S) -> Result<S::Ok, S::Er
 struct OneLine;
 
 impl Formatter for OneLine {
-    fn write_string_fragment<W: ?Sized + Write>(
-        &mut self,
-        to: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, to: &mut W, fragment: &str) -> io::Result<()> {
         for letter in fragment.chars() {
             if letter.is_control()
                 || matches!(letter, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -41,7 +41,11 @@ pub fn run(check: &config::Check) -> anyhow::Result<ExitCode> {
             }
         }
     }
-    Ok(if outcome.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if outcome.problems.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// Writes a Snapshot file.
@@ -49,12 +53,20 @@ pub fn run(check: &config::Check) -> anyhow::Result<ExitCode> {
 /// # Errors
 /// There are problems, or the file cannot be written.
 pub fn compile_to_file(compile: &config::Compile) -> anyhow::Result<ExitCode> {
-    let source = config::Source { resources: Some(compile.resources.clone()), snapshot: None };
+    let source = config::Source {
+        resources: Some(compile.resources.clone()),
+        snapshot: None,
+    };
     let ready = source::read(&source, compile.instance.as_deref())?;
     let path = &compile.snapshot;
     let partial = path.with_extension("partial");
     let write = || -> std::io::Result<()> {
-        let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&partial)?;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .mode(0o600)
+            .open(&partial)?;
         file.write_all(&ready.snapshot.bytes().map_err(std::io::Error::other)?)?;
         file.sync_all()?;
         std::fs::rename(&partial, path)

@@ -26,16 +26,12 @@ impl Clock {
 
     /// The present moment.
     #[must_use]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one home of the system clock"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the one home of the system clock")]
     pub fn now(&self) -> Timestamp {
         match self {
             Self::System => Timestamp::now(),
             Self::Fixed(milliseconds) => {
-                Timestamp::from_millisecond(milliseconds.load(Ordering::SeqCst))
-                    .unwrap_or(Timestamp::MAX)
+                Timestamp::from_millisecond(milliseconds.load(Ordering::SeqCst)).unwrap_or(Timestamp::MAX)
             }
         }
     }

@@ -9,7 +9,9 @@ use policy::snapshot::Settings;
 /// The cookie that carries a session's token, until it expires; without a time it lasts as long as the browser does.
 #[must_use]
 pub fn set(settings: &Settings, token: &str, expires_at: Option<i64>) -> Option<HeaderValue> {
-    let expires = expires_at.and_then(|at| Timestamp::from_second(at).ok()).and_then(|at| DateTimePrinter::new().timestamp_to_rfc9110_string(&at).ok());
+    let expires = expires_at
+        .and_then(|at| Timestamp::from_second(at).ok())
+        .and_then(|at| DateTimePrinter::new().timestamp_to_rfc9110_string(&at).ok());
     let expires = expires.map_or(String::new(), |at| format!("; Expires={at}"));
     let value = format!("{}={token}{expires}{}", settings.cookie.name, attributes(settings));
     let mut value = HeaderValue::try_from(value).ok()?;
@@ -26,7 +28,11 @@ pub fn clear(settings: &Settings) -> HeaderValue {
 }
 
 fn attributes(settings: &Settings) -> String {
-    let domain = settings.cookie.domain.as_ref().map_or(String::new(), |domain| format!("; Domain={domain}"));
+    let domain = settings
+        .cookie
+        .domain
+        .as_ref()
+        .map_or(String::new(), |domain| format!("; Domain={domain}"));
     let same_site = match settings.cookie.same_site {
         SameSite::Lax => "Lax",
         SameSite::Strict => "Strict",

@@ -25,7 +25,12 @@ impl ApiError {
     /// A refusal with its status, code and text.
     #[must_use]
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), retry_after: None }
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            retry_after: None,
+        }
     }
 
     /// 400: what was sent is well formed and cannot be accepted.
@@ -61,7 +66,11 @@ impl ApiError {
     /// 503: something that is needed does not answer.
     #[must_use]
     pub fn unavailable() -> Self {
-        let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "this is not possible at the moment, try again shortly");
+        let mut error = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            "this is not possible at the moment, try again shortly",
+        );
         error.retry_after = Some(5);
         error
     }
@@ -80,7 +89,11 @@ impl ApiError {
     pub fn internal(error: &dyn std::fmt::Display) -> Self {
         let reference = Random::System.hex(8);
         tracing::error!(error = %error, reference, "a request failed");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", format!("something went wrong, reference {reference}"))
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            format!("something went wrong, reference {reference}"),
+        )
     }
 }
 
@@ -89,7 +102,9 @@ impl IntoResponse for ApiError {
         let body = Json(json!({"detail": self.detail, "code": self.code}));
         let mut response = (self.status, body).into_response();
         if let Some(seconds) = self.retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             let challenge = if self.code == "unauthenticated" {
@@ -97,7 +112,9 @@ impl IntoResponse for ApiError {
             } else {
                 "Bearer realm=\"authd\", error=\"invalid_token\""
             };
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response
     }
@@ -122,9 +139,15 @@ impl From<identity::Error> for ApiError {
     fn from(error: identity::Error) -> Self {
         match error {
             identity::Error::Unavailable(error) => error.into(),
-            identity::Error::KeyExpired => Self::new(StatusCode::UNAUTHORIZED, "key_expired", "the API key has expired"),
+            identity::Error::KeyExpired => {
+                Self::new(StatusCode::UNAUTHORIZED, "key_expired", "the API key has expired")
+            }
             identity::Error::KeysDisabled => Self::forbidden("api_keys_disabled", "API keys are switched off"),
-            _ => Self::new(StatusCode::UNAUTHORIZED, "invalid_token", "the session has ended or the token is not valid"),
+            _ => Self::new(
+                StatusCode::UNAUTHORIZED,
+                "invalid_token",
+                "the session has ended or the token is not valid",
+            ),
         }
     }
 }
@@ -133,7 +156,10 @@ impl From<login::password::Error> for ApiError {
     fn from(error: login::password::Error) -> Self {
         use login::password::Error;
         match error {
-            Error::Disabled => Self::forbidden("password_sign_in_disabled", "signing in with a password is switched off"),
+            Error::Disabled => Self::forbidden(
+                "password_sign_in_disabled",
+                "signing in with a password is switched off",
+            ),
             Error::Limited(limited) => Self::limited(limited),
             Error::Credentials => Self::bad_request("invalid_credentials", "the e-mail or the password is not right"),
             Error::NotAdmitted => Self::forbidden("not_admitted", "this account has no access here"),

@@ -29,9 +29,17 @@ pub fn run(explain: &config::Explain) -> anyhow::Result<ExitCode> {
     let engine = Engine::new(ready.snapshot, ready.digest)?;
     let principal = principal(&engine, explain)?;
     let (scheme, host, uri) = split(&explain.url)?;
-    let target = Target::read(explain.method.as_bytes(), scheme, host.as_bytes(), uri.as_bytes())
-        .with_context(|| format!("`{} {}` is refused before any policy is asked", explain.method, explain.url))?;
-    let context = Context { client_ip: explain.client_ip, now: Clock::System.now().as_millisecond() };
+    let target =
+        Target::read(explain.method.as_bytes(), scheme, host.as_bytes(), uri.as_bytes()).with_context(|| {
+            format!(
+                "`{} {}` is refused before any policy is asked",
+                explain.method, explain.url
+            )
+        })?;
+    let context = Context {
+        client_ip: explain.client_ip,
+        now: Clock::System.now().as_millisecond(),
+    };
     let explanation = engine.explain(&principal, &target, &context);
     match explain.output {
         Output::Json => println!("{}", serde_json::to_string(&explanation)?),
@@ -55,12 +63,20 @@ fn split(url: &str) -> anyhow::Result<(Scheme, &str, &str)> {
 fn principal(engine: &Engine, explain: &config::Explain) -> anyhow::Result<Principal> {
     let who = &explain.who;
     if let Some(name) = &who.key {
-        let key = engine.keys().iter().find(|key| key.name() == name).ok_or_else(|| anyhow!("there is no ApiKey `{name}`"))?;
+        let key = engine
+            .keys()
+            .iter()
+            .find(|key| key.name() == name)
+            .ok_or_else(|| anyhow!("there is no ApiKey `{name}`"))?;
         return of_key(engine, explain, key);
     }
     if let Some(service) = &who.service {
         let owned = |key: &&Key| matches!(key.acts_for(), ActsFor::Service(name, _) if name == service);
-        let key = engine.keys().iter().find(owned).ok_or_else(|| anyhow!("no ApiKey belongs to service `{service}`"))?;
+        let key = engine
+            .keys()
+            .iter()
+            .find(owned)
+            .ok_or_else(|| anyhow!("no ApiKey belongs to service `{service}`"))?;
         return of_key(engine, explain, key);
     }
     match &who.user {
@@ -70,16 +86,23 @@ fn principal(engine: &Engine, explain: &config::Explain) -> anyhow::Result<Princ
 }
 
 fn of_key(engine: &Engine, explain: &config::Explain, key: &Key) -> anyhow::Result<Principal> {
-    key.usable(Clock::System.now().as_second()).map_err(|unusable| anyhow!("ApiKey `{}` cannot be used: {unusable:?}", key.name()))?;
+    key.usable(Clock::System.now().as_second())
+        .map_err(|unusable| anyhow!("ApiKey `{}` cannot be used: {unusable:?}", key.name()))?;
     match key.acts_for() {
-        ActsFor::Service(name, roles) => Ok(Principal::service(name.to_owned(), roles.iter().cloned().collect(), key.as_used())),
+        ActsFor::Service(name, roles) => Ok(Principal::service(
+            name.to_owned(),
+            roles.iter().cloned().collect(),
+            key.as_used(),
+        )),
         ActsFor::User(email) => person(engine, explain, email, Some(key.as_used())),
     }
 }
 
 fn person(engine: &Engine, explain: &config::Explain, email: &str, key: Option<KeyUse>) -> anyhow::Result<Principal> {
     let provider = engine.providers().find(|provider| provider.method == Method::Password);
-    let provider = provider.map(|provider| provider.name.clone()).ok_or_else(|| anyhow!("there is no AuthProvider with passwords"))?;
+    let provider = provider
+        .map(|provider| provider.name.clone())
+        .ok_or_else(|| anyhow!("there is no AuthProvider with passwords"))?;
     let mut user = User {
         id: email.to_owned(),
         name: email.to_owned(),
@@ -100,14 +123,19 @@ fn person(engine: &Engine, explain: &config::Explain, email: &str, key: Option<K
         bail!("account `{email}` is disabled: every request of theirs is refused");
     }
     match engine.admit(&provider, &claims(&account), account_role(account.role)) {
-        Admission::Admitted { roles, groups: granted } => {
-            Ok(Principal::user(user, roles, granted.into_iter().chain(groups).collect(), key))
-        }
+        Admission::Admitted { roles, groups: granted } => Ok(Principal::user(
+            user,
+            roles,
+            granted.into_iter().chain(groups).collect(),
+            key,
+        )),
         Admission::Pending => {
             user.pending = true;
             Ok(Principal::user(user, BTreeSet::new(), BTreeSet::new(), key))
         }
-        Admission::Refused => bail!("account `{email}` is not admitted: no RoleMapping grants it a role, and `onNoMatch` is Deny"),
+        Admission::Refused => {
+            bail!("account `{email}` is not admitted: no RoleMapping grants it a role, and `onNoMatch` is Deny")
+        }
     }
 }
 
@@ -121,7 +149,11 @@ fn admitted(
 ) -> anyhow::Result<Principal> {
     let mut roles: BTreeSet<String> = explain.role.iter().cloned().collect();
     let mut groups: BTreeSet<String> = explain.group.iter().cloned().collect();
-    if let Admission::Admitted { roles: granted, groups: member } = engine.admit(provider, said, account) {
+    if let Admission::Admitted {
+        roles: granted,
+        groups: member,
+    } = engine.admit(provider, said, account)
+    {
         roles.extend(granted);
         groups.extend(member);
     }
@@ -133,7 +165,10 @@ fn look_up(data: &std::path::Path, email: &str) -> anyhow::Result<(crate::store:
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let store = Store::open(data).await?;
-        let user = store.user_by_email(email).await?.ok_or_else(|| anyhow!("there is no account `{email}` in `{}`", data.display()))?;
+        let user = store
+            .user_by_email(email)
+            .await?
+            .ok_or_else(|| anyhow!("there is no account `{email}` in `{}`", data.display()))?;
         let groups = store.groups_of(user.id).await?;
         store.close().await;
         Ok((user, groups))
@@ -151,7 +186,13 @@ fn print(explanation: &Explanation) {
         println!("  - {step}");
     }
     for rule in &explanation.rules {
-        let mark = if rule.decides { "decides" } else if rule.covers { "covers" } else { "" };
+        let mark = if rule.decides {
+            "decides"
+        } else if rule.covers {
+            "covers"
+        } else {
+            ""
+        };
         println!("    {:<16} {:<8} {}", rule.rule, mark, rule.place);
     }
     println!("  snapshot {}", explanation.snapshot);

@@ -60,7 +60,10 @@ pub async fn check(app: &App, serving: &Serving, check: &Check<'_>) -> Verdict {
             return Verdict::SignIn(Some(error));
         }
     };
-    let context = Context { client_ip: check.client_ip, now: app.now().as_millisecond() };
+    let context = Context {
+        client_ip: check.client_ip,
+        now: app.now().as_millisecond(),
+    };
     let decision = serving.decide(&caller.principal, check.target, &context);
     if let Some(denial) = decision.shadow {
         tracing::info!(
@@ -74,9 +77,20 @@ pub async fn check(app: &App, serving: &Serving, check: &Check<'_>) -> Verdict {
     match decision.outcome {
         Outcome::Permit => Verdict::Allow(caller),
         Outcome::Deny(denial) => {
-            refused(app, serving, check, Some(&caller), (fault.as_ref(), Some((denial, &decision))));
-            let stranger = caller.principal.is_anonymous() && !matches!(denial, Denial::UnknownHost | Denial::BrokenPolicy);
-            if stranger { Verdict::SignIn(fault) } else { Verdict::Forbid(denial) }
+            refused(
+                app,
+                serving,
+                check,
+                Some(&caller),
+                (fault.as_ref(), Some((denial, &decision))),
+            );
+            let stranger =
+                caller.principal.is_anonymous() && !matches!(denial, Denial::UnknownHost | Denial::BrokenPolicy);
+            if stranger {
+                Verdict::SignIn(fault)
+            } else {
+                Verdict::Forbid(denial)
+            }
         }
     }
 }
@@ -91,7 +105,9 @@ fn refused(
     if let Some(identity::Error::Token(error)) = fault {
         metrics::counter!("authd_tokens_refused_total", "reason" => error.reason()).increment(1);
     }
-    let reason = fault.map(identity::Error::reason).or(denied.map(|(denial, _)| denial.name()));
+    let reason = fault
+        .map(identity::Error::reason)
+        .or(denied.map(|(denial, _)| denial.name()));
     let decided = denied.and_then(|(_, decision)| decision.determining.first());
     app.audit.record(Event {
         reason,

@@ -31,7 +31,9 @@ pub struct Remembered {
 
 impl Default for Remembered {
     fn default() -> Self {
-        Self { callers: Cache::new(REMEMBERED_CALLERS) }
+        Self {
+            callers: Cache::new(REMEMBERED_CALLERS),
+        }
     }
 }
 

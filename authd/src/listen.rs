@@ -36,8 +36,14 @@ pub const MAX_CONNECTIONS: usize = 8192;
 /// # Errors
 /// The address is taken or not ours; the error names it.
 pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let named = |error: std::io::Error| std::io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(named)?;
+    let named =
+        |error: std::io::Error| std::io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }
+    .map_err(named)?;
     socket.set_reuseaddr(true).map_err(named)?;
     socket.bind(address).map_err(named)?;
     socket.listen(1024).map_err(named)
@@ -48,8 +54,14 @@ pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 /// # Errors
 /// The address is taken by another program or not ours; the error names it.
 pub fn bind_shared(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let named = |error: std::io::Error| std::io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(named)?;
+    let named =
+        |error: std::io::Error| std::io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }
+    .map_err(named)?;
     socket.set_reuseaddr(true).map_err(named)?;
     socket.set_reuseport(true).map_err(named)?;
     socket.bind(address).map_err(named)?;
@@ -81,7 +93,9 @@ where
             () = stop.cancelled() => break,
             accepted = accept(&listener, &places) => accepted,
         };
-        let Some((stream, peer, place)) = accepted else { continue };
+        let Some((stream, peer, place)) = accepted else {
+            continue;
+        };
         let (answer, stop) = (answer.clone(), stop.clone());
         connections.spawn(async move {
             let _place = place;

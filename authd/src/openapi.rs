@@ -6,28 +6,148 @@ use serde_json::{Value, json};
 /// Each route: method, path, who may call it, what it is for, and the schema of its body.
 const ROUTES: &[(&str, &str, &str, &str, Option<&str>)] = &[
     ("get", "/api/v1/auths/", "any", "Who is signed in", None),
-    ("post", "/api/v1/auths/signin", "public", "Sign in with e-mail and password", Some("SignIn")),
-    ("post", "/api/v1/auths/signup", "public", "Make an account of one's own, where that is switched on", Some("NewAccount")),
-    ("post", "/api/v1/auths/signout", "public", "End the session that is shown", None),
-    ("post", "/api/v1/auths/add", "admin", "Make an account for somebody", Some("NewAccount")),
-    ("post", "/api/v1/auths/update/profile", "verified", "Change one's profile", Some("Profile")),
-    ("post", "/api/v1/auths/update/password", "any", "Change one's password; other sessions end", Some("PasswordChange")),
-    ("post", "/api/v1/auths/api_key", "verified", "Make an API key, shown this once", Some("NewKey")),
-    ("get", "/api/v1/auths/api_key", "any", "List one's API keys, without the keys", None),
-    ("delete", "/api/v1/auths/api_key", "any", "Delete all of one's API keys", None),
-    ("delete", "/api/v1/auths/api_key/{id}", "any", "Delete one of one's API keys", None),
-    ("get", "/api/v1/auths/sessions", "any", "List the devices on which one is signed in", None),
-    ("delete", "/api/v1/auths/sessions", "any", "Sign out everywhere but here", None),
-    ("delete", "/api/v1/auths/sessions/{id}", "any", "Sign out one device", None),
-    ("get", "/api/v1/auths/admin/details", "any", "Whom to ask for access", None),
-    ("get", "/api/v1/auths/admin/config", "admin", "The settings in force, from the resources alone", None),
-    ("post", "/api/v1/auths/admin/config", "admin", "Always 405: settings are changed in the resources", None),
+    (
+        "post",
+        "/api/v1/auths/signin",
+        "public",
+        "Sign in with e-mail and password",
+        Some("SignIn"),
+    ),
+    (
+        "post",
+        "/api/v1/auths/signup",
+        "public",
+        "Make an account of one's own, where that is switched on",
+        Some("NewAccount"),
+    ),
+    (
+        "post",
+        "/api/v1/auths/signout",
+        "public",
+        "End the session that is shown",
+        None,
+    ),
+    (
+        "post",
+        "/api/v1/auths/add",
+        "admin",
+        "Make an account for somebody",
+        Some("NewAccount"),
+    ),
+    (
+        "post",
+        "/api/v1/auths/update/profile",
+        "verified",
+        "Change one's profile",
+        Some("Profile"),
+    ),
+    (
+        "post",
+        "/api/v1/auths/update/password",
+        "any",
+        "Change one's password; other sessions end",
+        Some("PasswordChange"),
+    ),
+    (
+        "post",
+        "/api/v1/auths/api_key",
+        "verified",
+        "Make an API key, shown this once",
+        Some("NewKey"),
+    ),
+    (
+        "get",
+        "/api/v1/auths/api_key",
+        "any",
+        "List one's API keys, without the keys",
+        None,
+    ),
+    (
+        "delete",
+        "/api/v1/auths/api_key",
+        "any",
+        "Delete all of one's API keys",
+        None,
+    ),
+    (
+        "delete",
+        "/api/v1/auths/api_key/{id}",
+        "any",
+        "Delete one of one's API keys",
+        None,
+    ),
+    (
+        "get",
+        "/api/v1/auths/sessions",
+        "any",
+        "List the devices on which one is signed in",
+        None,
+    ),
+    (
+        "delete",
+        "/api/v1/auths/sessions",
+        "any",
+        "Sign out everywhere but here",
+        None,
+    ),
+    (
+        "delete",
+        "/api/v1/auths/sessions/{id}",
+        "any",
+        "Sign out one device",
+        None,
+    ),
+    (
+        "get",
+        "/api/v1/auths/admin/details",
+        "any",
+        "Whom to ask for access",
+        None,
+    ),
+    (
+        "get",
+        "/api/v1/auths/admin/config",
+        "admin",
+        "The settings in force, from the resources alone",
+        None,
+    ),
+    (
+        "post",
+        "/api/v1/auths/admin/config",
+        "admin",
+        "Always 405: settings are changed in the resources",
+        None,
+    ),
     ("get", "/api/v1/users/", "admin", "List accounts, 30 a page", None),
-    ("post", "/api/v1/users/{id}/update", "admin", "Change an account's role, or keep it out", Some("AccountChange")),
+    (
+        "post",
+        "/api/v1/users/{id}/update",
+        "admin",
+        "Change an account's role, or keep it out",
+        Some("AccountChange"),
+    ),
     ("delete", "/api/v1/users/{id}", "admin", "Delete an account", None),
-    ("get", "/api/config", "public", "What clients need to know before anybody signs in", None),
-    ("get", "/.well-known/jwks.json", "public", "Public keys of session tokens (RFC 7517)", None),
-    ("get", "/.well-known/openid-configuration", "public", "Where the keys are", None),
+    (
+        "get",
+        "/api/config",
+        "public",
+        "What clients need to know before anybody signs in",
+        None,
+    ),
+    (
+        "get",
+        "/.well-known/jwks.json",
+        "public",
+        "Public keys of session tokens (RFC 7517)",
+        None,
+    ),
+    (
+        "get",
+        "/.well-known/openid-configuration",
+        "public",
+        "Where the keys are",
+        None,
+    ),
 ];
 
 /// `GET /openapi.json`.
@@ -69,12 +189,16 @@ fn operation(path: &str, who: &str, summary: &str, body: Option<&str>) -> Value 
             operation.insert("security".to_owned(), json!([{"bearer": []}, {"cookie": []}]));
         }
         if path.contains("{id}") {
-            let id = json!([{"name": "id", "in": "path", "required": true, "schema": {"type": "string", "format": "uuid"}}]);
+            let id =
+                json!([{"name": "id", "in": "path", "required": true, "schema": {"type": "string", "format": "uuid"}}]);
             operation.insert("parameters".to_owned(), id);
         }
         if let Some(body) = body {
             let schema = json!({"$ref": format!("#/components/schemas/{body}")});
-            operation.insert("requestBody".to_owned(), json!({"content": {"application/json": {"schema": schema}}}));
+            operation.insert(
+                "requestBody".to_owned(),
+                json!({"content": {"application/json": {"schema": schema}}}),
+            );
         }
     }
     operation
@@ -117,10 +241,14 @@ mod tests {
         let router = include_str!("router.rs");
         for (_, path, ..) in ROUTES {
             let inner = path.strip_prefix("/api/v1/auths").unwrap_or(path);
-            let routed = [path, inner].iter().any(|path| router.contains(&format!("(\"{path}\"")));
+            let routed = [path, inner]
+                .iter()
+                .any(|path| router.contains(&format!("(\"{path}\"")));
             assert!(routed, "{path} is documented and not routed");
         }
-        let routes = router.lines().filter_map(|line| line.trim().strip_prefix(".route(\"")?.split('"').next());
+        let routes = router
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix(".route(\"")?.split('"').next());
         for route in routes.filter(|route| route.starts_with("/api") || route.starts_with("/.well")) {
             let known = route.contains("{*rest}") || ROUTES.iter().any(|(_, path, ..)| path.ends_with(route));
             assert!(known, "{route} is routed and not documented");

@@ -24,7 +24,10 @@ impl OwnSecrets {
     /// # Errors
     /// A file cannot be read or written, or is not of 32 bytes; the error names it.
     pub fn open(data: &Path, random: &Random) -> std::io::Result<Self> {
-        Ok(Self { key_hash: open(&data.join("api-keys.secret"), random)?, forms: open(&data.join("forms.secret"), random)? })
+        Ok(Self {
+            key_hash: open(&data.join("api-keys.secret"), random)?,
+            forms: open(&data.join("forms.secret"), random)?,
+        })
     }
 }
 
@@ -35,7 +38,10 @@ fn open(path: &Path, random: &Random) -> std::io::Result<SecretBox<[u8; 32]>> {
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes).map_err(named)?;
             let bytes = <[u8; 32]>::try_from(bytes).map_err(|bytes| {
-                named(std::io::Error::other(format!("has {} bytes and must have 32: restore it from a backup", bytes.len())))
+                named(std::io::Error::other(format!(
+                    "has {} bytes and must have 32: restore it from a backup",
+                    bytes.len()
+                )))
             })?;
             Ok(SecretBox::new(Box::new(bytes)))
         }
@@ -47,7 +53,12 @@ fn open(path: &Path, random: &Random) -> std::io::Result<SecretBox<[u8; 32]>> {
 fn make(path: &Path, random: &Random) -> std::io::Result<SecretBox<[u8; 32]>> {
     let bytes: [u8; 32] = random.bytes();
     let partial = path.with_extension("partial");
-    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&partial)?;
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(&partial)?;
     file.write_all(&bytes)?;
     file.sync_all()?;
     std::fs::rename(&partial, path)?;

@@ -66,13 +66,11 @@ impl Random {
     pub fn hex(&self, length: usize) -> String {
         let mut bytes = vec![0; length];
         self.fill(&mut bytes);
-        bytes
-            .iter()
-            .fold(String::with_capacity(length * 2), |mut text, byte| {
-                // Writing to a String cannot fail.
-                let _ = write!(text, "{byte:02x}");
-                text
-            })
+        bytes.iter().fold(String::with_capacity(length * 2), |mut text, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
     }
 }
 
@@ -92,14 +90,8 @@ mod tests {
 
     #[test]
     fn the_same_seed_yields_the_same_bytes() {
-        assert_eq!(
-            Random::seeded(7).bytes::<40>(),
-            Random::seeded(7).bytes::<40>()
-        );
-        assert_ne!(
-            Random::seeded(7).bytes::<40>(),
-            Random::seeded(8).bytes::<40>()
-        );
+        assert_eq!(Random::seeded(7).bytes::<40>(), Random::seeded(7).bytes::<40>());
+        assert_ne!(Random::seeded(7).bytes::<40>(), Random::seeded(8).bytes::<40>());
     }
 
     #[test]
@@ -112,10 +104,7 @@ mod tests {
     fn row_ids_are_version_7_and_sort_by_time() {
         let at = |ms| Timestamp::from_millisecond(ms).unwrap();
         let random = Random::seeded(1);
-        let (older, newer) = (
-            random.id(at(1_700_000_000_000)),
-            random.id(at(1_700_000_000_001)),
-        );
+        let (older, newer) = (random.id(at(1_700_000_000_000)), random.id(at(1_700_000_000_001)));
         assert_eq!(older.get_version_num(), 7);
         assert!(older < newer);
     }

@@ -61,11 +61,17 @@ pub fn public(app: Arc<App>) -> Router {
         .route("/account/keys", post(site::account::make_key))
         .route("/account/keys/delete", post(site::account::delete_key))
         .route("/account/password", post(site::account::change_password))
-        .route("/assets/{*file}", get(|uri: http::Uri| async move { pages::stylesheet(uri.path()) }))
+        .route(
+            "/assets/{*file}",
+            get(|uri: http::Uri| async move { pages::stylesheet(uri.path()) }),
+        )
         .fallback(site::notices::not_found)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn_with_state(Arc::clone(&app), same_site_only))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, DEADLINE))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            DEADLINE,
+        ))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(Arc::clone(&app), safe_headers))
         .with_state(app)
@@ -92,7 +98,9 @@ async fn same_site_only(State(app): State<Arc<App>>, request: Request, next: Nex
     let headers = request.headers();
     let browser = headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site");
     if changes && browser {
-        let own = app.serving().is_some_and(|serving| same_origin(headers, &serving.public_url.origin()));
+        let own = app
+            .serving()
+            .is_some_and(|serving| same_origin(headers, &serving.public_url.origin()));
         if !own {
             return ApiError::forbidden("cross_site", "the request comes from another site").into_response();
         }
@@ -107,23 +115,33 @@ async fn safe_headers(State(app): State<Arc<App>>, request: Request, next: Next)
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-store"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'",
+        ),
     ];
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     for (name, value) in DEFAULTS {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
-    headers.entry(header::VARY).or_insert(HeaderValue::from_static("Cookie"));
+    headers
+        .entry(header::VARY)
+        .or_insert(HeaderValue::from_static("Cookie"));
     if app.serving().is_some_and(|serving| serving.settings().is_secure()) {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+        headers.insert(
+            header::STRICT_TRANSPORT_SECURITY,
+            HeaderValue::from_static("max-age=31536000"),
+        );
     }
     response
 }
 
 async fn nosniff(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+        .headers_mut()
+        .insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 

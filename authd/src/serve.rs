@@ -53,14 +53,26 @@ async fn begin(serve: Serve) -> anyhow::Result<ExitCode> {
     let public = listen::bind(serve.public)?;
     let admin = listen::bind(serve.admin)?;
     let verify = start_verify(&app, serve.verify, &stop)?;
-    let addresses = announce::Addresses { public: public.local_addr()?, verify: verify.address, admin: admin.local_addr()? };
+    let addresses = announce::Addresses {
+        public: public.local_addr()?,
+        verify: verify.address,
+        admin: admin.local_addr()?,
+    };
     let routes = router::public(Arc::clone(&app));
     tasks.spawn(listen::serve(public, Reading::Usual, stop.clone(), routed(routes)));
-    let routes = router::admin(Admin { app: Arc::clone(&app), metrics });
+    let routes = router::admin(Admin {
+        app: Arc::clone(&app),
+        metrics,
+    });
     tasks.spawn(listen::serve(admin, Reading::Usual, stop.clone(), routed(routes)));
     tasks.spawn(housekeeping::run(Arc::clone(&app), stop.clone()));
     if let Some(watched) = watched {
-        tasks.spawn(reload::run(Arc::clone(&app), watched, serve.instance.clone(), stop.clone()));
+        tasks.spawn(reload::run(
+            Arc::clone(&app),
+            watched,
+            serve.instance.clone(),
+            stop.clone(),
+        ));
     }
     announce::announce(&serving, &addresses, serve.output);
 
@@ -85,13 +97,24 @@ async fn open(data: &Path, audit: &Path) -> anyhow::Result<App> {
             Audit::start(file.with_context(|| format!("audit file `{}`", audit.display()))?)?
         }
     };
-    Ok(App::start(Parts { clock: Clock::System, random, store, audit, data: data.to_owned(), secrets }).await?)
+    Ok(App::start(Parts {
+        clock: Clock::System,
+        random,
+        store,
+        audit,
+        data: data.to_owned(),
+        secrets,
+    })
+    .await?)
 }
 
 /// An axum router as what a listener asks.
 fn routed(
     router: axum::Router,
-) -> impl Fn(std::net::IpAddr, Request<Incoming>) -> futures::future::BoxFuture<'static, Result<axum::response::Response, std::convert::Infallible>>
+) -> impl Fn(
+    std::net::IpAddr,
+    Request<Incoming>,
+) -> futures::future::BoxFuture<'static, Result<axum::response::Response, std::convert::Infallible>>
 + Clone
 + Send
 + Sync
@@ -119,7 +142,10 @@ impl Verify {
 fn start_verify(app: &Arc<App>, address: SocketAddr, stop: &CancellationToken) -> anyhow::Result<Verify> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let first = listen::bind_shared(address)?;
-    let mut verify = Verify { address: first.local_addr()?, threads: Vec::new() };
+    let mut verify = Verify {
+        address: first.local_addr()?,
+        threads: Vec::new(),
+    };
     let mut listeners = vec![first];
     for _ in 1..cores {
         listeners.push(listen::bind_shared(verify.address)?);

@@ -86,22 +86,40 @@ impl Serving {
     ///
     /// # Errors
     /// Something in it cannot be used; the one before is to be kept.
-    pub fn prepare(snapshot: Snapshot, digest: String, before: Option<&Self>, means: &Means<'_>) -> Result<Self, Error> {
+    pub fn prepare(
+        snapshot: Snapshot,
+        digest: String,
+        before: Option<&Self>,
+        means: &Means<'_>,
+    ) -> Result<Self, Error> {
         let engine = Engine::new(snapshot, digest)?;
         let settings = engine.settings();
         let key_ring = key_ring(settings, before, means)?;
         let lifetime = lifetime(settings);
-        let transport = if settings.is_secure() { Transport::Https } else { Transport::Http };
+        let transport = if settings.is_secure() {
+            Transport::Https
+        } else {
+            Transport::Http
+        };
         Ok(Self {
             generation: before.map_or(1, |before| before.generation + 1),
-            tokens: Tokens::new(Arc::clone(&key_ring), &settings.public_url, &settings.public_url, lifetime),
+            tokens: Tokens::new(
+                Arc::clone(&key_ring),
+                &settings.public_url,
+                &settings.public_url,
+                lifetime,
+            ),
             key_ring,
             csrf: Csrf::new(means.form_key, transport),
-            site: Site { name: settings.display_name.clone() },
+            site: Site {
+                name: settings.display_name.clone(),
+            },
             public_url: Url::parse(&settings.public_url)?,
             limits: limits(settings, before),
             hashing: hashing(settings, before, means)?,
-            passwords: Policy { min_length: usize::try_from(settings.passwords.min_length).unwrap_or(usize::MAX) },
+            passwords: Policy {
+                min_length: usize::try_from(settings.passwords.min_length).unwrap_or(usize::MAX),
+            },
             decisions: Cache::new(REMEMBERED_DECISIONS),
             engine,
         })
@@ -131,14 +149,22 @@ impl Serving {
     /// The name of the provider whose passwords authd keeps, if one is declared.
     #[must_use]
     pub fn password_provider(&self) -> Option<&str> {
-        self.engine.providers().find(|provider| provider.method == Method::Password).map(|provider| provider.name.as_str())
+        self.engine
+            .providers()
+            .find(|provider| provider.method == Method::Password)
+            .map(|provider| provider.name.as_str())
     }
 
     /// Whether a browser may be sent to this host after signing in.
     #[must_use]
     pub fn may_return_to(&self, host: &str) -> bool {
         let shares_cookie = match &self.settings().cookie.domain {
-            Some(domain) => host == domain || host.strip_suffix(domain.as_str()).is_some_and(|rest| rest.ends_with('.')),
+            Some(domain) => {
+                host == domain
+                    || host
+                        .strip_suffix(domain.as_str())
+                        .is_some_and(|rest| rest.ends_with('.'))
+            }
             None => self.public_url.host_str() == Some(host),
         };
         shares_cookie && self.engine.governs(host)
@@ -152,11 +178,20 @@ fn lifetime(settings: &Settings) -> Lifetime {
     }
 }
 
-fn key_ring(settings: &Settings, before: Option<&Serving>, means: &Means<'_>) -> Result<Arc<KeyRing>, token::keys::Error> {
+fn key_ring(
+    settings: &Settings,
+    before: Option<&Serving>,
+    means: &Means<'_>,
+) -> Result<Arc<KeyRing>, token::keys::Error> {
     let tokens = &settings.tokens;
     if let Some(before) = before {
         let old = &before.settings().tokens;
-        let secret = |tokens: &policy::snapshot::Tokens| tokens.secret.as_ref().map(|secret| policy::secret::expose(secret).to_vec());
+        let secret = |tokens: &policy::snapshot::Tokens| {
+            tokens
+                .secret
+                .as_ref()
+                .map(|secret| policy::secret::expose(secret).to_vec())
+        };
         if (old.algorithm, old.rotate_every, old.lifetime) == (tokens.algorithm, tokens.rotate_every, tokens.lifetime)
             && secret(old) == secret(tokens)
         {
@@ -168,8 +203,16 @@ fn key_ring(settings: &Settings, before: Option<&Serving>, means: &Means<'_>) ->
         return Ok(Arc::new(KeyRing::hs256(&secret)?));
     }
     let rotate_every = SignedDuration::from_secs(i64::try_from(tokens.rotate_every).unwrap_or(i64::MAX));
-    let schedule = Schedule { rotate_every: Some(rotate_every), lifetime: lifetime(settings) };
-    Ok(Arc::new(KeyRing::open(&means.data.join("signing-keys"), means.random.clone(), schedule, means.now)?))
+    let schedule = Schedule {
+        rotate_every: Some(rotate_every),
+        lifetime: lifetime(settings),
+    };
+    Ok(Arc::new(KeyRing::open(
+        &means.data.join("signing-keys"),
+        means.random.clone(),
+        schedule,
+        means.now,
+    )?))
 }
 
 fn limits(settings: &Settings, before: Option<&Serving>) -> RateLimits {
@@ -189,7 +232,12 @@ fn hashing(
     means: &Means<'_>,
 ) -> Result<Arc<Hashing>, crate::login::hashing::StartError> {
     match before {
-        Some(before) if before.settings().passwords.bcrypt_cost == settings.passwords.bcrypt_cost => Ok(Arc::clone(&before.hashing)),
-        _ => Ok(Arc::new(Hashing::start(settings.passwords.bcrypt_cost, means.random.clone())?)),
+        Some(before) if before.settings().passwords.bcrypt_cost == settings.passwords.bcrypt_cost => {
+            Ok(Arc::clone(&before.hashing))
+        }
+        _ => Ok(Arc::new(Hashing::start(
+            settings.passwords.bcrypt_cost,
+            means.random.clone(),
+        )?)),
     }
 }

@@ -25,9 +25,19 @@ impl IntoResponse for Broken {
     /// People see a page where programs would see JSON.
     fn into_response(self) -> Response {
         let status = self.0.into_response().status();
-        let (site, reference) = (Site { name: "authd".to_owned() }, Random::System.hex(8));
+        let (site, reference) = (
+            Site {
+                name: "authd".to_owned(),
+            },
+            Random::System.hex(8),
+        );
         tracing::warn!(status = status.as_u16(), reference, "a page could not be shown");
-        crate::pages::Error { site: &site, status, reference: &reference }.respond()
+        crate::pages::Error {
+            site: &site,
+            status,
+            reference: &reference,
+        }
+        .respond()
     }
 }
 

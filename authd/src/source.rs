@@ -35,18 +35,37 @@ pub struct Outcome {
 /// # Errors
 /// The Snapshot cannot be written as bytes.
 pub fn compile(loaded: Loaded, folder: &Path, instance: Option<&str>) -> anyhow::Result<Outcome> {
-    let Loaded { resources, mut problems, notes, positions, digest: inputs } = loaded;
+    let Loaded {
+        resources,
+        mut problems,
+        notes,
+        positions,
+        digest: inputs,
+    } = loaded;
     let compiled = policy::compile(&resources, instance);
     drop(resources);
     // A file that does not parse leaves holes; what compiling says of the holes would only distract.
     if problems.is_empty() {
-        problems.extend(compiled.problems.into_iter().map(|problem| positions.place(problem, folder)));
+        problems.extend(
+            compiled
+                .problems
+                .into_iter()
+                .map(|problem| positions.place(problem, folder)),
+        );
     }
     let ready = match compiled.snapshot {
-        Some(snapshot) if problems.is_empty() => Some(Ready { digest: digest(&snapshot.bytes()?), snapshot }),
+        Some(snapshot) if problems.is_empty() => Some(Ready {
+            digest: digest(&snapshot.bytes()?),
+            snapshot,
+        }),
         _ => None,
     };
-    Ok(Outcome { ready, problems, notes, inputs })
+    Ok(Outcome {
+        ready,
+        problems,
+        notes,
+        inputs,
+    })
 }
 
 /// Reads and compiles a folder.
@@ -65,7 +84,10 @@ pub fn file(path: &Path) -> anyhow::Result<Ready> {
     use anyhow::Context as _;
     let bytes = std::fs::read(path).with_context(|| format!("`{}`", path.display()))?;
     let snapshot = Snapshot::read(&bytes).with_context(|| format!("`{}`", path.display()))?;
-    Ok(Ready { snapshot, digest: digest(&bytes) })
+    Ok(Ready {
+        snapshot,
+        digest: digest(&bytes),
+    })
 }
 
 /// Reads whichever is given, and says on standard error what is wrong.
@@ -77,7 +99,9 @@ pub fn read(source: &config::Source, instance: Option<&str>) -> anyhow::Result<R
         (Some(dir), _) => {
             let outcome = folder(dir, instance)?;
             outcome.problems.iter().for_each(|problem| eprintln!("{problem}"));
-            outcome.ready.ok_or_else(|| anyhow::anyhow!("{} in `{}`", counted(outcome.problems.len()), dir.display()))
+            outcome
+                .ready
+                .ok_or_else(|| anyhow::anyhow!("{} in `{}`", counted(outcome.problems.len()), dir.display()))
         }
         (None, Some(path)) => file(path),
         (None, None) => Err(anyhow::anyhow!("give `--resources DIR` or `--snapshot FILE`")),
@@ -87,5 +111,9 @@ pub fn read(source: &config::Source, instance: Option<&str>) -> anyhow::Result<R
 /// `1 problem`, `2 problems`.
 #[must_use]
 pub fn counted(problems: usize) -> String {
-    if problems == 1 { "1 problem".to_owned() } else { format!("{problems} problems") }
+    if problems == 1 {
+        "1 problem".to_owned()
+    } else {
+        format!("{problems} problems")
+    }
 }

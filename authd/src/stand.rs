@@ -114,7 +114,11 @@ impl Stand {
             secrets: OwnSecrets::open(data.path(), &random).unwrap(),
             random,
         };
-        let stand = Self { app: Arc::new(App::start(parts).await.unwrap()), clock, data };
+        let stand = Self {
+            app: Arc::new(App::start(parts).await.unwrap()),
+            clock,
+            data,
+        };
         stand.serve(resources).await;
         stand
     }
@@ -135,7 +139,8 @@ impl Stand {
 
     pub(crate) fn advance(&self, text: &str) {
         let milliseconds = crds::Duration::from(text).milliseconds().unwrap().unwrap();
-        self.clock.advance(SignedDuration::from_millis(milliseconds.try_into().unwrap()));
+        self.clock
+            .advance(SignedDuration::from_millis(milliseconds.try_into().unwrap()));
     }
 
     /// An account with [`PASSWORD`].
@@ -157,7 +162,13 @@ impl Stand {
 
     /// The session token of somebody who signs in.
     pub(crate) async fn sign_in(&self, email: &str) -> String {
-        let answer = self.post("/api/v1/auths/signin", None, &json!({"email": email, "password": PASSWORD})).await;
+        let answer = self
+            .post(
+                "/api/v1/auths/signin",
+                None,
+                &json!({"email": email, "password": PASSWORD}),
+            )
+            .await;
         assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
         answer.json()["token"].as_str().unwrap().to_owned()
     }
@@ -193,7 +204,12 @@ impl Stand {
             request = request.header(*name, *value);
         }
         let request = request.body(Empty::<Bytes>::new()).unwrap();
-        read(forward_auth::serve(&self.app, IpAddr::V4(Ipv4Addr::LOCALHOST), request).await.unwrap()).await
+        read(
+            forward_auth::serve(&self.app, IpAddr::V4(Ipv4Addr::LOCALHOST), request)
+                .await
+                .unwrap(),
+        )
+        .await
     }
 
     pub(crate) async fn ask_with(&self, uri: &str, token: &str) -> Answer {
@@ -201,7 +217,8 @@ impl Stand {
     }
 
     pub(crate) async fn ask_with_cookie(&self, uri: &str, token: &str) -> Answer {
-        self.ask(uri, &[("cookie", &format!("token={token}")), ("accept", "text/html")]).await
+        self.ask(uri, &[("cookie", &format!("token={token}")), ("accept", "text/html")])
+            .await
     }
 }
 
@@ -212,5 +229,9 @@ where
 {
     let (parts, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
-    Answer { status: parts.status, headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+    Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body: String::from_utf8(body.to_vec()).unwrap(),
+    }
 }

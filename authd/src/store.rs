@@ -145,9 +145,7 @@ fn time_in(row: &SqliteRow, column: &str) -> Result<Timestamp, sqlx::Error> {
 fn optional_time_in(row: &SqliteRow, column: &str) -> Result<Option<Timestamp>, sqlx::Error> {
     let milliseconds: Option<i64> = row.try_get(column)?;
     milliseconds
-        .map(|milliseconds| {
-            Timestamp::from_millisecond(milliseconds).map_err(|cause| undecodable(column, cause))
-        })
+        .map(|milliseconds| Timestamp::from_millisecond(milliseconds).map_err(|cause| undecodable(column, cause)))
         .transpose()
 }
 

@@ -6,9 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use metrics_exporter_prometheus::{
-    BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
-};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -75,10 +73,7 @@ pub const METRICS: [Metric; 10] = [
         &["reason"],
         "Session tokens that were refused",
     ),
-    gauge(
-        "authd_hashing_queue_length",
-        "Passwords that wait or are being hashed",
-    ),
+    gauge("authd_hashing_queue_length", "Passwords that wait or are being hashed"),
     gauge(
         "authd_snapshot_generation",
         "How many Snapshots have been put to use since the start",
@@ -110,11 +105,7 @@ const CHECK_BUCKETS: [f64; 10] = [
     0.000_025, 0.000_1, 0.000_25, 0.001, 0.002_5, 0.01, 0.025, 0.1, 0.25, 1.0,
 ];
 
-const fn counter(
-    name: &'static str,
-    labels: &'static [&'static str],
-    description: &'static str,
-) -> Metric {
+const fn counter(name: &'static str, labels: &'static [&'static str], description: &'static str) -> Metric {
     Metric {
         name,
         kind: MetricKind::Counter,
@@ -186,10 +177,7 @@ impl Metrics {
 }
 
 fn builder() -> Result<PrometheusBuilder, BuildError> {
-    PrometheusBuilder::new().set_buckets_for_metric(
-        Matcher::Full("authd_check_seconds".to_owned()),
-        &CHECK_BUCKETS,
-    )
+    PrometheusBuilder::new().set_buckets_for_metric(Matcher::Full("authd_check_seconds".to_owned()), &CHECK_BUCKETS)
 }
 
 fn describe(metric: &Metric) {

@@ -197,9 +197,7 @@ impl Tokens {
         if !key.verifies(parts.signed, signature) {
             return Err(Error::BadSignature);
         }
-        let payload = URL_SAFE_NO_PAD
-            .decode(parts.payload)
-            .map_err(|_| Error::Malformed)?;
+        let payload = URL_SAFE_NO_PAD.decode(parts.payload).map_err(|_| Error::Malformed)?;
         self.judge(&parse::claims(&payload)?, now)
     }
 

@@ -18,7 +18,12 @@ const MAX_IMAGE: usize = 64 * 1024;
 /// # Errors
 /// It is not one.
 pub fn email(text: &str) -> Answer<String> {
-    let refused = || ApiError::bad_request("invalid_email", "the e-mail address is not in the form name@example.com");
+    let refused = || {
+        ApiError::bad_request(
+            "invalid_email",
+            "the e-mail address is not in the form name@example.com",
+        )
+    };
     let email = text.to_lowercase();
     let (local, domain) = email.split_once('@').ok_or_else(refused)?;
     let local_fits = !local.is_empty()
@@ -26,13 +31,23 @@ pub fn email(text: &str) -> Answer<String> {
         && !local.starts_with('.')
         && !local.ends_with('.')
         && !local.contains("..")
-        && local.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&byte));
+        && local
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&byte));
     let label = |label: &str| {
-        !label.is_empty() && label.len() <= 63 && !label.starts_with('-') && !label.ends_with('-')
+        !label.is_empty()
+            && label.len() <= 63
+            && !label.starts_with('-')
+            && !label.ends_with('-')
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
-    let domain_fits = domain == "localhost" || (domain.contains('.') && domain.len() <= 253 && domain.split('.').all(label));
-    if local_fits && domain_fits && email.len() <= 254 { Ok(email) } else { Err(refused()) }
+    let domain_fits =
+        domain == "localhost" || (domain.contains('.') && domain.len() <= 253 && domain.split('.').all(label));
+    if local_fits && domain_fits && email.len() <= 254 {
+        Ok(email)
+    } else {
+        Err(refused())
+    }
 }
 
 /// A name for people: 1 to 128 characters, none of them a control character.
@@ -42,7 +57,13 @@ pub fn email(text: &str) -> Answer<String> {
 pub fn name(text: &str) -> Answer<String> {
     let text = text.trim();
     let fits = !text.is_empty() && text.chars().count() <= 128 && !text.chars().any(char::is_control);
-    if fits { Ok(text.to_owned()) } else { Err(ApiError::invalid("the name must have 1 to 128 characters and none that is invisible")) }
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err(ApiError::invalid(
+            "the name must have 1 to 128 characters and none that is invisible",
+        ))
+    }
 }
 
 /// A short text that a person says of themselves.
@@ -52,7 +73,9 @@ pub fn name(text: &str) -> Answer<String> {
 pub fn words(text: Option<String>, most: usize) -> Answer<Option<String>> {
     let fits = |text: &String| text.chars().count() <= most && !text.chars().any(|c| c.is_control() && c != '\n');
     match text {
-        Some(text) if !fits(&text) => Err(ApiError::invalid(format!("a text is longer than {most} characters or has invisible ones"))),
+        Some(text) if !fits(&text) => Err(ApiError::invalid(format!(
+            "a text is longer than {most} characters or has invisible ones"
+        ))),
         text => Ok(text.filter(|text| !text.is_empty())),
     }
 }
@@ -65,16 +88,23 @@ pub fn image(url: &str) -> Answer<String> {
     if url.len() > MAX_IMAGE {
         return Err(ApiError::invalid("the picture is larger than 64 KiB"));
     }
-    let plain = !url.chars().any(|c| c.is_control() || c.is_whitespace() || matches!(c, '\\' | '"' | '<' | '>'));
+    let plain = !url
+        .chars()
+        .any(|c| c.is_control() || c.is_whitespace() || matches!(c, '\\' | '"' | '<' | '>'));
     let own = url.starts_with('/') && !url.starts_with("//");
-    let remote = url.len() <= 2048 && url::Url::parse(url).is_ok_and(|url| {
-        url.scheme() == "https" && url.host_str().is_some() && url.username().is_empty() && url.password().is_none()
-    });
-    let inside = ["png", "jpeg", "gif", "webp"].iter().any(|kind| url.starts_with(&format!("data:image/{kind};base64,")));
+    let remote = url.len() <= 2048
+        && url::Url::parse(url).is_ok_and(|url| {
+            url.scheme() == "https" && url.host_str().is_some() && url.username().is_empty() && url.password().is_none()
+        });
+    let inside = ["png", "jpeg", "gif", "webp"]
+        .iter()
+        .any(|kind| url.starts_with(&format!("data:image/{kind};base64,")));
     if plain && (own || remote || inside) {
         Ok(url.to_owned())
     } else {
-        Err(ApiError::invalid("the picture must be a path, an https address, or a PNG, JPEG, GIF or WebP inside a data: URL"))
+        Err(ApiError::invalid(
+            "the picture must be a path, an https address, or a PNG, JPEG, GIF or WebP inside a data: URL",
+        ))
     }
 }
 

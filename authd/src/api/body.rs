@@ -1,8 +1,8 @@
 //! JSON bodies in: bounded, typed, and refused in words.
 
+use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, Request};
-use axum::Json;
 use http::StatusCode;
 use serde::de::DeserializeOwned;
 
@@ -23,9 +23,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
                 "not_json",
                 "send JSON, with `Content-Type: application/json`",
             )),
-            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is too large"))
-            }
+            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(ApiError::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too_large",
+                "the body is too large",
+            )),
             // The parser's own words name members and positions, never values of the body.
             Err(JsonRejection::JsonDataError(error)) => Err(ApiError::invalid(described(&error.body_text()))),
             Err(_) => Err(ApiError::invalid("the body is not JSON")),
@@ -35,5 +37,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 
 fn described(text: &str) -> String {
     let detail = text.rsplit(": ").next().unwrap_or_default();
-    if detail.starts_with("missing field") || detail.starts_with("unknown") { detail.to_owned() } else { "a member has the wrong type".to_owned() }
+    if detail.starts_with("missing field") || detail.starts_with("unknown") {
+        detail.to_owned()
+    } else {
+        "a member has the wrong type".to_owned()
+    }
 }

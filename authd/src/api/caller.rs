@@ -33,7 +33,10 @@ impl Origin {
     /// As sessions remember it.
     #[must_use]
     pub fn device(&self) -> Device<'_> {
-        Device { address: self.address, user_agent: &self.user_agent }
+        Device {
+            address: self.address,
+            user_agent: &self.user_agent,
+        }
     }
 }
 
@@ -44,8 +47,14 @@ impl FromRequestParts<Arc<App>> for Origin {
         let serving = serving(app)?;
         let peer = parts.extensions.get::<Peer>().copied();
         let address = peer.and_then(|Peer(peer)| client_address(serving.settings(), peer, &parts.headers));
-        let user_agent = parts.headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok());
-        Ok(Self { address, user_agent: user_agent.unwrap_or_default().to_owned() })
+        let user_agent = parts
+            .headers
+            .get(http::header::USER_AGENT)
+            .and_then(|agent| agent.to_str().ok());
+        Ok(Self {
+            address,
+            user_agent: user_agent.unwrap_or_default().to_owned(),
+        })
     }
 }
 
@@ -99,9 +108,16 @@ impl FromRequestParts<Arc<App>> for SignedIn {
             Credential::Malformed(_) => String::new(),
         };
         let caller = identify(app, &serving, credential).await?;
-        let id = caller.account().ok_or_else(|| ApiError::forbidden("not_a_person", "this is for people, and the key is a service's"))?;
+        let id = caller
+            .account()
+            .ok_or_else(|| ApiError::forbidden("not_a_person", "this is for people, and the key is a service's"))?;
         let user = app.store.user_by_id(id).await?.ok_or_else(ApiError::unauthenticated)?;
-        Ok(Self { serving, caller, user, token })
+        Ok(Self {
+            serving,
+            caller,
+            user,
+            token,
+        })
     }
 }
 
@@ -112,7 +128,10 @@ impl FromRequestParts<Arc<App>> for InSession {
         let signed_in = SignedIn::from_request_parts(parts, app).await?;
         match signed_in.caller.means {
             Means::Session { claims, .. } => Ok(Self { signed_in, claims }),
-            _ => Err(ApiError::forbidden("session_needed", "an API key cannot do this: sign in")),
+            _ => Err(ApiError::forbidden(
+                "session_needed",
+                "an API key cannot do this: sign in",
+            )),
         }
     }
 }

@@ -52,7 +52,10 @@ pub async fn effective(Admin(admin): Admin) -> Answer<Json<Value>> {
         Some(DefaultRole::User) => "user",
         Some(DefaultRole::Pending) | None => "pending",
     };
-    let lifetime = settings.tokens.lifetime.map_or("-1".to_owned(), |seconds| format!("{seconds}s"));
+    let lifetime = settings
+        .tokens
+        .lifetime
+        .map_or("-1".to_owned(), |seconds| format!("{seconds}s"));
     let endpoints = settings.api_keys.allowed_endpoints.as_ref();
     Ok(Json(json!({
         "SHOW_ADMIN_DETAILS": settings.admin_contact.is_some(),
@@ -74,6 +77,8 @@ pub async fn read_only(Admin(admin): Admin) -> Response {
     let instance = &admin.signed_in.serving.settings().instance;
     let detail = format!("settings come from the resource Authd {instance} alone: change it there");
     let mut response = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "read_only", detail).into_response();
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET"));
+    response
+        .headers_mut()
+        .insert(header::ALLOW, HeaderValue::from_static("GET"));
     response
 }

@@ -34,7 +34,11 @@ pub struct NewKey {
 /// # Errors
 /// Keys are switched off, the account is pending, or has too many.
 pub async fn create(State(app): State<Arc<App>>, Verified(caller): Verified, body: Bytes) -> Answer<Json<Value>> {
-    let wanted = if body.is_empty() { NewKey::default() } else { read(&body)? };
+    let wanted = if body.is_empty() {
+        NewKey::default()
+    } else {
+        read(&body)?
+    };
     let expires_at = wanted.expires_at.map(Timestamp::from_second).transpose();
     let wanted = Wanted {
         name: wanted.name.unwrap_or_else(|| "API key".to_owned()),
@@ -80,11 +84,15 @@ pub async fn delete_all(State(app): State<Arc<App>>, caller: InSession) -> Answe
 }
 
 fn read(body: &[u8]) -> Answer<NewKey> {
-    serde_json::from_slice(body).map_err(|_| ApiError::invalid("send `name`, `endpoints` and `expires_at`, or nothing at all"))
+    serde_json::from_slice(body)
+        .map_err(|_| ApiError::invalid("send `name`, `endpoints` and `expires_at`, or nothing at all"))
 }
 
 fn described(key: &Key) -> Value {
-    let endpoints = key.endpoints.as_ref().and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let endpoints = key
+        .endpoints
+        .as_ref()
+        .and_then(|text| serde_json::from_str::<Value>(text).ok());
     json!({
         "id": key.id,
         "name": key.name,

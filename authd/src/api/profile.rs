@@ -72,7 +72,11 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> R
 ///
 /// # Errors
 /// A field cannot be accepted, or the account is pending.
-pub async fn update(State(app): State<Arc<App>>, Verified(caller): Verified, Body(body): Body<UpdateProfile>) -> Answer<Json<Value>> {
+pub async fn update(
+    State(app): State<Arc<App>>,
+    Verified(caller): Verified,
+    Body(body): Body<UpdateProfile>,
+) -> Answer<Json<Value>> {
     let user = &caller.signed_in.user;
     let profile = Profile {
         name: account::name(&body.name)?,
@@ -133,7 +137,10 @@ impl From<change_password::Error> for ApiError {
         use change_password::Error;
         match error {
             Error::NoPassword => Self::forbidden("no_password", "the account has no password to change"),
-            Error::Disabled => Self::forbidden("password_sign_in_disabled", "signing in with a password is switched off"),
+            Error::Disabled => Self::forbidden(
+                "password_sign_in_disabled",
+                "signing in with a password is switched off",
+            ),
             Error::Wrong => Self::bad_request("incorrect_password", "the current password is not right"),
             Error::Limited(limited) => Self::limited(limited),
             Error::Refused(refusal) => Self::bad_request("invalid_password", refusal.to_string()),

@@ -49,7 +49,10 @@ pub struct NewAccount {
 /// They are not signed in.
 pub async fn sign_in(State(app): State<Arc<App>>, origin: Origin, Body(body): Body<SignIn>) -> Answer<Response> {
     let serving = serving(&app)?;
-    let typed = Typed { email: &body.email, password: body.password };
+    let typed = Typed {
+        email: &body.email,
+        password: body.password,
+    };
     let signed_in = password::sign_in(&app, &serving, typed, origin.device()).await?;
     Ok(session_answer(&serving, &signed_in.user, &signed_in.token))
 }
@@ -62,10 +65,19 @@ pub async fn sign_up(State(app): State<Arc<App>>, origin: Origin, Body(body): Bo
     let serving = serving(&app)?;
     let provider = serving.password_provider();
     let (Some(provider), Some(role)) = (provider, serving.settings().signup) else {
-        return Err(ApiError::forbidden("signup_disabled", "making an account of one's own is switched off"));
+        return Err(ApiError::forbidden(
+            "signup_disabled",
+            "making an account of one's own is switched off",
+        ));
     };
-    let address = origin.address.unwrap_or(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
-    let attempt = Attempt { purpose: Purpose::SignUp, account: None, address };
+    let address = origin
+        .address
+        .unwrap_or(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
+    let attempt = Attempt {
+        purpose: Purpose::SignUp,
+        account: None,
+        address,
+    };
     let reservation = serving.limits.reserve(attempt, app.now()).map_err(ApiError::limited)?;
     let role = match role {
         DefaultRole::Pending => Role::Pending,
@@ -96,7 +108,11 @@ pub async fn sign_up(State(app): State<Arc<App>>, origin: Origin, Body(body): Bo
 ///
 /// # Errors
 /// The account cannot be made.
-pub async fn add(State(app): State<Arc<App>>, Admin(admin): Admin, Body(body): Body<NewAccount>) -> Answer<Json<Value>> {
+pub async fn add(
+    State(app): State<Arc<App>>,
+    Admin(admin): Admin,
+    Body(body): Body<NewAccount>,
+) -> Answer<Json<Value>> {
     let role = body.role.as_deref().unwrap_or("pending").parse::<Role>();
     let role = role.map_err(|error| ApiError::invalid(error.to_string()))?;
     let user = create(&app, &admin.signed_in.serving, body, role, Proof::Admin).await?;
@@ -121,7 +137,10 @@ enum Proof {
 async fn create(app: &App, serving: &Serving, body: NewAccount, role: Role, proof: Proof) -> Answer<User> {
     use secrecy::ExposeSecret;
     if serving.password_provider().is_none() {
-        return Err(ApiError::forbidden("password_sign_in_disabled", "signing in with a password is switched off"));
+        return Err(ApiError::forbidden(
+            "password_sign_in_disabled",
+            "signing in with a password is switched off",
+        ));
     }
     let email = account::email(&body.email)?;
     let name = account::name(&body.name)?;
@@ -143,7 +162,9 @@ async fn create(app: &App, serving: &Serving, body: NewAccount, role: Role, proo
         created_at: now,
     };
     app.store.create_user(&user).await.map_err(|error| match error {
-        crate::store::Error::Conflict => ApiError::bad_request("email_taken", "an account with this e-mail cannot be made"),
+        crate::store::Error::Conflict => {
+            ApiError::bad_request("email_taken", "an account with this e-mail cannot be made")
+        }
         other => other.into(),
     })
 }
@@ -169,8 +190,12 @@ pub async fn sign_out(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer
         body.insert("redirect_url".to_owned(), json!(url));
     }
     let mut response = Json(body).into_response();
-    response.headers_mut().insert(header::SET_COOKIE, cookie::clear(serving.settings()));
-    response.headers_mut().insert("clear-site-data", HeaderValue::from_static("\"cache\""));
+    response
+        .headers_mut()
+        .insert(header::SET_COOKIE, cookie::clear(serving.settings()));
+    response
+        .headers_mut()
+        .insert("clear-site-data", HeaderValue::from_static("\"cache\""));
     Ok(response)
 }
 

@@ -46,9 +46,16 @@ pub async fn list(State(app): State<Arc<App>>, Admin(_): Admin, Query(query): Qu
         "desc" => Direction::Descending,
         _ => return Err(ApiError::invalid("`direction` is asc or desc")),
     };
-    let query = UserQuery { text: query.query, order, direction, page: query.page.unwrap_or(1).max(1) };
+    let query = UserQuery {
+        text: query.query,
+        order,
+        direction,
+        page: query.page.unwrap_or(1).max(1),
+    };
     let page = app.store.users_page(&query).await?;
-    Ok(Json(json!({"users": page.users.iter().map(described).collect::<Vec<_>>(), "total": page.total})))
+    Ok(Json(
+        json!({"users": page.users.iter().map(described).collect::<Vec<_>>(), "total": page.total}),
+    ))
 }
 
 /// What an administrator may change of an account.
@@ -69,7 +76,12 @@ pub async fn update(
     Path(id): Path<Uuid>,
     Body(body): Body<UpdateUser>,
 ) -> Answer<Json<Value>> {
-    let role = body.role.as_deref().map(str::parse::<Role>).transpose().map_err(|error| ApiError::invalid(error.to_string()))?;
+    let role = body
+        .role
+        .as_deref()
+        .map(str::parse::<Role>)
+        .transpose()
+        .map_err(|error| ApiError::invalid(error.to_string()))?;
     protect_primary(&app, admin.signed_in.id(), id).await?;
     let now = app.now();
     if let Some(role) = role {
@@ -91,7 +103,11 @@ pub async fn update(
         }
         None => {}
     }
-    let user = app.store.user_by_id(id).await?.ok_or_else(|| ApiError::not_found("there is no such account"))?;
+    let user = app
+        .store
+        .user_by_id(id)
+        .await?
+        .ok_or_else(|| ApiError::not_found("there is no such account"))?;
     Ok(Json(described(&user)))
 }
 
@@ -114,7 +130,10 @@ pub async fn delete(State(app): State<Arc<App>>, Admin(admin): Admin, Path(id): 
 async fn protect_primary(app: &App, actor: Uuid, subject: Uuid) -> Answer<()> {
     let primary = app.store.oldest_admin().await?;
     if primary.is_some_and(|primary| primary.id == subject && primary.id != actor) {
-        return Err(ApiError::forbidden("primary_admin", "only the primary administrator changes this account"));
+        return Err(ApiError::forbidden(
+            "primary_admin",
+            "only the primary administrator changes this account",
+        ));
     }
     Ok(())
 }

@@ -12,7 +12,8 @@ use crate::app::App;
 use crate::token::{Algorithm, jwks};
 
 /// Shorter than the ten minutes for which a key is published before it signs.
-const CACHE: (header::HeaderName, HeaderValue) = (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+const CACHE: (header::HeaderName, HeaderValue) =
+    (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
 
 /// `GET /.well-known/jwks.json` (RFC 7517): the public keys.
 ///
@@ -33,5 +34,8 @@ pub async fn discovery(State(app): State<Arc<App>>) -> Answer<([(header::HeaderN
         crds::Algorithm::EdDSA => Algorithm::EdDsa,
         crds::Algorithm::HS256 => Algorithm::Hs256,
     };
-    Ok(([CACHE], Json(jwks::discovery(&serving.settings().public_url, algorithm))))
+    Ok((
+        [CACHE],
+        Json(jwks::discovery(&serving.settings().public_url, algorithm)),
+    ))
 }

@@ -97,10 +97,7 @@ fn l06_a_value_cannot_break_its_line() {
             ..event()
         });
         assert_eq!(line.lines().count(), 1, "L06: {line:?}");
-        assert!(
-            !line.trim_end().chars().any(char::is_control),
-            "L06: {line:?}"
-        );
+        assert!(!line.trim_end().chars().any(char::is_control), "L06: {line:?}");
         assert!(
             !line.contains(['\u{2028}', '\u{2029}', '\u{202e}', '\u{2066}']),
             "L06: {line:?}"
@@ -137,10 +134,7 @@ fn events_are_written_in_order() {
         .lines()
         .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["request.id"].clone())
         .collect();
-    assert_eq!(
-        ids,
-        (0..100).map(|n| format!("request-{n}")).collect::<Vec<_>>()
-    );
+    assert_eq!(ids, (0..100).map(|n| format!("request-{n}")).collect::<Vec<_>>());
 }
 
 #[test]

@@ -35,7 +35,9 @@ impl Asker {
     #[must_use]
     pub fn of(target: &Target<'_>, headers: &HeaderMap) -> Self {
         let is = |name: &str, value: &str| {
-            headers.get(name).is_some_and(|header| header.as_bytes().eq_ignore_ascii_case(value.as_bytes()))
+            headers
+                .get(name)
+                .is_some_and(|header| header.as_bytes().eq_ignore_ascii_case(value.as_bytes()))
         };
         let never = !matches!(&*target.method, "GET" | "HEAD")
             || headers.contains_key(header::UPGRADE)
@@ -44,11 +46,18 @@ impl Asker {
             || is("x-requested-with", "XMLHttpRequest");
         let navigates = match headers.get("sec-fetch-mode") {
             Some(mode) => mode == "navigate",
-            None => headers
-                .get(header::ACCEPT)
-                .is_some_and(|accept| accept.as_bytes().windows(9).any(|part| part.eq_ignore_ascii_case(b"text/html"))),
+            None => headers.get(header::ACCEPT).is_some_and(|accept| {
+                accept
+                    .as_bytes()
+                    .windows(9)
+                    .any(|part| part.eq_ignore_ascii_case(b"text/html"))
+            }),
         };
-        if navigates && !never { Self::Navigation } else { Self::Program }
+        if navigates && !never {
+            Self::Navigation
+        } else {
+            Self::Program
+        }
     }
 }
 
@@ -88,9 +97,15 @@ pub fn refuse(
                     Dialect::Forward => StatusCode::FOUND,
                 };
                 let mut response = plain(status, "Sign in to go on.\n");
-                insert(&mut response, header::LOCATION, &with_return_to(serving, "/login", target));
+                insert(
+                    &mut response,
+                    header::LOCATION,
+                    &with_return_to(serving, "/login", target),
+                );
                 if fault.is_some() {
-                    response.headers_mut().insert(header::SET_COOKIE, cookie::clear(serving.settings()));
+                    response
+                        .headers_mut()
+                        .insert(header::SET_COOKIE, cookie::clear(serving.settings()));
                 }
                 response
             }
@@ -106,13 +121,21 @@ pub fn malformed(dialect: Dialect, refused: Refused) -> Response<Full<Bytes>> {
         Dialect::Forward => StatusCode::BAD_REQUEST,
     };
     tracing::debug!(error = %refused, "a request was refused as malformed");
-    json_body(status, "malformed_request", "the request can be read in more than one way")
+    json_body(
+        status,
+        "malformed_request",
+        "the request can be read in more than one way",
+    )
 }
 
 /// Nothing can be decided now.
 #[must_use]
 pub fn unavailable() -> Response<Full<Bytes>> {
-    json_body(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the request cannot be decided at the moment")
+    json_body(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "unavailable",
+        "the request cannot be decided at the moment",
+    )
 }
 
 /// Nobody that is answered here, or nothing that is asked here.
@@ -125,7 +148,11 @@ fn forbid(denial: Denial, asker: Asker, target: &Target<'_>, serving: &Serving) 
     match asker {
         Asker::Program => json_body(StatusCode::FORBIDDEN, public_code(denial), "you may not do this"),
         Asker::Navigation => {
-            let page = if denial == Denial::Pending { "/pending" } else { "/denied" };
+            let page = if denial == Denial::Pending {
+                "/pending"
+            } else {
+                "/denied"
+            };
             let address = with_return_to(serving, page, target);
             let body = format!(
                 "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Not allowed</title>\
@@ -133,7 +160,11 @@ fn forbid(denial: Denial, asker: Asker, target: &Target<'_>, serving: &Serving) 
                  <p>You are signed in, and may not open this page. <a href=\"{address}\">What you can do</a></p>"
             );
             let mut response = with_type(StatusCode::FORBIDDEN, "text/html; charset=utf-8", body);
-            insert(&mut response, header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
+            insert(
+                &mut response,
+                header::CONTENT_SECURITY_POLICY,
+                "default-src 'none'; frame-ancestors 'none'",
+            );
             response
         }
     }
@@ -154,7 +185,11 @@ fn challenge(fault: Option<&identity::Error>) -> Response<Full<Bytes>> {
         Some(identity::Error::KeyExpired) => ("key_expired", "Bearer realm=\"authd\", error=\"invalid_token\""),
         Some(_) => ("invalid_token", "Bearer realm=\"authd\", error=\"invalid_token\""),
     };
-    let mut response = json_body(StatusCode::UNAUTHORIZED, code, "sign in, or show a valid token or API key");
+    let mut response = json_body(
+        StatusCode::UNAUTHORIZED,
+        code,
+        "sign in, or show a valid token or API key",
+    );
     insert(&mut response, header::WWW_AUTHENTICATE, challenge);
     response
 }
@@ -163,13 +198,25 @@ fn challenge(fault: Option<&identity::Error>) -> Response<Full<Bytes>> {
 fn with_return_to(serving: &Serving, page: &str, target: &Target<'_>) -> String {
     let port = target.port.map_or(String::new(), |port| format!(":{port}"));
     let origin = format!("{}://{}{port}", target.scheme.name(), target.host);
-    let uri = if target.uri.len() > MAX_RETURN_ADDRESS { "/" } else { &*target.uri };
+    let uri = if target.uri.len() > MAX_RETURN_ADDRESS {
+        "/"
+    } else {
+        &*target.uri
+    };
     let address = format!("{origin}{uri}");
-    format!("{}{page}?return_to={}", serving.settings().public_url, utf8_percent_encode(&address, QUERY))
+    format!(
+        "{}{page}?return_to={}",
+        serving.settings().public_url,
+        utf8_percent_encode(&address, QUERY)
+    )
 }
 
 fn json_body(status: StatusCode, code: &str, detail: &str) -> Response<Full<Bytes>> {
-    with_type(status, "application/json", json!({"detail": detail, "code": code}).to_string())
+    with_type(
+        status,
+        "application/json",
+        json!({"detail": detail, "code": code}).to_string(),
+    )
 }
 
 fn plain(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {
@@ -179,8 +226,12 @@ fn plain(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {
 fn with_type(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 

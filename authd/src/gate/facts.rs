@@ -62,14 +62,21 @@ pub fn read(dialect: Dialect, headers: &HeaderMap) -> Result<Target<'_>, Refused
         Dialect::Nginx => nginx(headers)?,
         Dialect::Forward => forward(headers)?,
     };
-    if target.uri.len() > MAX_URI { Err(Refused::TooLong) } else { Ok(target) }
+    if target.uri.len() > MAX_URI {
+        Err(Refused::TooLong)
+    } else {
+        Ok(target)
+    }
 }
 
 fn nginx(headers: &HeaderMap) -> Result<Target<'_>, Refused> {
     let method = once(headers, "x-original-method")?;
     let url = once(headers, "x-original-url")?;
     let separator = url.windows(3).position(|part| part == b"://").ok_or(Refused::NotAUrl)?;
-    let (scheme, rest) = (url.get(..separator).unwrap_or_default(), url.get(separator + 3..).unwrap_or_default());
+    let (scheme, rest) = (
+        url.get(..separator).unwrap_or_default(),
+        url.get(separator + 3..).unwrap_or_default(),
+    );
     let slash = rest.iter().position(|byte| *byte == b'/').ok_or(Refused::NotAUrl)?;
     let (host, uri) = rest.split_at(slash);
     if let Some(value) = headers.get("x-forwarded-uri")
@@ -78,7 +85,12 @@ fn nginx(headers: &HeaderMap) -> Result<Target<'_>, Refused> {
     {
         return Err(Refused::Contradiction);
     }
-    Ok(Target::read(method, Scheme::read(scheme).ok_or(Refused::Scheme)?, host, uri)?)
+    Ok(Target::read(
+        method,
+        Scheme::read(scheme).ok_or(Refused::Scheme)?,
+        host,
+        uri,
+    )?)
 }
 
 fn forward(headers: &HeaderMap) -> Result<Target<'_>, Refused> {

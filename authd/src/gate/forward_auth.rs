@@ -61,7 +61,9 @@ fn count(dialect: &'static str, outcome: &'static str) {
 }
 
 async fn ask(app: &App, peer: IpAddr, dialect: Dialect, headers: &HeaderMap) -> (&'static str, Response<Full<Bytes>>) {
-    let Some(serving) = app.serving() else { return ("unavailable", answer::unavailable()) };
+    let Some(serving) = app.serving() else {
+        return ("unavailable", answer::unavailable());
+    };
     let settings = serving.settings();
     if !settings.trusts(peer) {
         return ("not_here", answer::not_here());
@@ -78,10 +80,16 @@ async fn ask(app: &App, peer: IpAddr, dialect: Dialect, headers: &HeaderMap) -> 
     };
     let verdict = check(app, &serving, &question).await;
     match &verdict {
-        Verdict::Allow(caller) => ("allow", answer::allow(caller, renewed(app, &serving, caller, question.credential))),
+        Verdict::Allow(caller) => (
+            "allow",
+            answer::allow(caller, renewed(app, &serving, caller, question.credential)),
+        ),
         refused => {
             let asker = Asker::of(&target, headers);
-            (name(refused), answer::refuse(refused, dialect, asker, &target, &serving))
+            (
+                name(refused),
+                answer::refuse(refused, dialect, asker, &target, &serving),
+            )
         }
     }
 }
@@ -108,7 +116,9 @@ fn closing_if_it_has_a_body(headers: &HeaderMap, mut response: Response<Full<Byt
     let announces = headers.contains_key(header::TRANSFER_ENCODING)
         || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
     if announces {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        response
+            .headers_mut()
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }

@@ -12,7 +12,11 @@ async fn a_session_ends_when_idle_or_too_old() {
     let token = stand.sign_in("admin@example.com").await;
     assert_eq!(stand.ask_with("/", &token).await.status, 200, "E07 control");
     stand.advance("12h");
-    assert_eq!(stand.ask_with("/", &token).await.status, 200, "A27: 0 s after the end, within the skew");
+    assert_eq!(
+        stand.ask_with("/", &token).await.status,
+        200,
+        "A27: 0 s after the end, within the skew"
+    );
     stand.advance("59s");
     assert_eq!(stand.ask_with("/", &token).await.status, 200, "A27: 59 s after the end");
     stand.advance("2s");
@@ -23,7 +27,11 @@ async fn a_session_ends_when_idle_or_too_old() {
 async fn a_browser_in_use_stays_signed_in_until_the_session_is_too_old() {
     let stand = Stand::new().await;
     let mut token = stand.sign_in("admin@example.com").await;
-    assert_eq!(stand.ask_with_cookie("/", &token).await.cookie(), None, "a young token is not renewed");
+    assert_eq!(
+        stand.ask_with_cookie("/", &token).await.cookie(),
+        None,
+        "a young token is not renewed"
+    );
     for hours in (7..96).step_by(7) {
         stand.advance("7h");
         let answer = stand.ask_with_cookie("/", &token).await;
@@ -31,7 +39,11 @@ async fn a_browser_in_use_stays_signed_in_until_the_session_is_too_old() {
         token = answer.cookie().unwrap_or(token);
     }
     stand.advance("7h");
-    assert_eq!(stand.ask_with_cookie("/", &token).await.status, 302, "E07: absolute limit with constant activity");
+    assert_eq!(
+        stand.ask_with_cookie("/", &token).await.status,
+        302,
+        "E07: absolute limit with constant activity"
+    );
 }
 
 #[tokio::test]
@@ -56,18 +68,34 @@ async fn a_bearer_token_is_never_renewed() {
 #[tokio::test]
 async fn a_key_opens_its_endpoints_between_its_two_moments() {
     let stand = Stand::new().await;
-    assert_eq!(stand.ask_with("/v1/deploys/1", KEY).await.status, 200, "H05 control: at the first moment");
+    assert_eq!(
+        stand.ask_with("/v1/deploys/1", KEY).await.status,
+        200,
+        "H05 control: at the first moment"
+    );
     assert_eq!(stand.ask_with("/v1/other", KEY).await.status, 403, "H06");
     assert_eq!(stand.ask_with("/v1/deploysx", KEY).await.status, 403, "acceptance 76");
     let cookie = stand.ask("/v1/deploys", &[("cookie", &format!("token={KEY}"))]).await;
     assert_eq!(cookie.status, 401, "H09: a key in a cookie");
-    assert_eq!(stand.ask(&format!("/v1/deploys?access_token={KEY}"), &[]).await.status, 401, "A36");
+    assert_eq!(
+        stand.ask(&format!("/v1/deploys?access_token={KEY}"), &[]).await.status,
+        401,
+        "A36"
+    );
     stand.advance("59d");
     let answer = stand.ask_with("/v1/deploys", KEY).await;
-    assert_eq!((answer.status, answer.json()["code"].as_str()), (StatusCode::UNAUTHORIZED, Some("key_expired")), "H05");
+    assert_eq!(
+        (answer.status, answer.json()["code"].as_str()),
+        (StatusCode::UNAUTHORIZED, Some("key_expired")),
+        "H05"
+    );
     let early = RESOURCES.replace("notBefore: 2026-01-01T12:00:00Z", "notBefore: 2026-01-01T12:00:01Z");
     let stand = Stand::with(&early).await;
-    assert_eq!(stand.ask_with("/v1/deploys", KEY).await.status, 401, "H05: a second too early");
+    assert_eq!(
+        stand.ask_with("/v1/deploys", KEY).await.status,
+        401,
+        "H05: a second too early"
+    );
     stand.advance("1s");
     assert_eq!(stand.ask_with("/v1/deploys", KEY).await.status, 200, "H05: in time");
 }
@@ -82,12 +110,26 @@ async fn a_change_of_rights_holds_for_the_next_request() {
     let mapping = "---\napiVersion: authd.dev/v1alpha1\nkind: RoleMapping\nmetadata: {name: ann}\nspec:\n  providerRef: {name: \
                    accounts}\n  roles: [{role: admin, whenAny: [{claim: email, equals: ann@example.com}]}]\n  onNoMatch: Keep\n";
     stand.serve(&format!("{RESOURCES}{mapping}")).await;
-    assert_eq!(stand.ask_with("/admin", &ann).await.status, 200, "E10: a mapping was added");
+    assert_eq!(
+        stand.ask_with("/admin", &ann).await.status,
+        200,
+        "E10: a mapping was added"
+    );
     stand.serve(RESOURCES).await;
-    assert_eq!(stand.ask_with("/admin", &ann).await.status, 403, "K16: the mapping is gone");
-    stand.serve(&RESOURCES.replace("hosts: [app.example.com]", "hosts: [other.example.com]")).await;
+    assert_eq!(
+        stand.ask_with("/admin", &ann).await.status,
+        403,
+        "K16: the mapping is gone"
+    );
+    stand
+        .serve(&RESOURCES.replace("hosts: [app.example.com]", "hosts: [other.example.com]"))
+        .await;
     assert_eq!(stand.ask_with("/", &ann).await.status, 403, "D34: the policy is gone");
-    assert_eq!(stand.ask("/public", &[]).await.status, 403, "D22: a host without a policy");
+    assert_eq!(
+        stand.ask("/public", &[]).await.status,
+        403,
+        "D22: a host without a policy"
+    );
 }
 
 #[tokio::test]
@@ -97,10 +139,18 @@ async fn signing_out_ends_the_session_for_every_credential_of_it() {
     let other = stand.sign_in("admin@example.com").await;
     assert_eq!(stand.ask_with_cookie("/", &token).await.status, 200, "E06 control");
     let answer = stand.post("/api/v1/auths/signout", Some(&token), &json!({})).await;
-    assert_eq!((answer.status, answer.json()), (StatusCode::OK, json!({"status": true})), "acceptance 58");
+    assert_eq!(
+        (answer.status, answer.json()),
+        (StatusCode::OK, json!({"status": true})),
+        "acceptance 58"
+    );
     assert_eq!(stand.ask_with("/", &token).await.status, 401, "A35");
     assert_eq!(stand.ask_with_cookie("/", &token).await.status, 302, "E06");
-    assert_eq!(stand.ask_with("/", &other).await.status, 200, "acceptance 63: another session lives");
+    assert_eq!(
+        stand.ask_with("/", &other).await.status,
+        200,
+        "acceptance 63: another session lives"
+    );
     let again = stand.post("/api/v1/auths/signout", Some(&token), &json!({})).await;
     assert_eq!(again.status, 200, "W-10: signing out twice");
 }
@@ -108,11 +158,22 @@ async fn signing_out_ends_the_session_for_every_credential_of_it() {
 #[tokio::test]
 async fn a_changed_password_ends_the_other_sessions() {
     let stand = Stand::new().await;
-    let (here, there) = (stand.sign_in("admin@example.com").await, stand.sign_in("admin@example.com").await);
+    let (here, there) = (
+        stand.sign_in("admin@example.com").await,
+        stand.sign_in("admin@example.com").await,
+    );
     let body = json!({"password": super::super::stand::PASSWORD, "new_password": "another long passphrase"});
     let answer = stand.post("/api/v1/auths/update/password", Some(&here), &body).await;
-    assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, "true"), "acceptance 31");
-    assert_eq!(stand.ask_with("/", &here).await.status, 200, "acceptance 31: the changer stays signed in");
+    assert_eq!(
+        (answer.status, answer.body.as_str()),
+        (StatusCode::OK, "true"),
+        "acceptance 31"
+    );
+    assert_eq!(
+        stand.ask_with("/", &here).await.status,
+        200,
+        "acceptance 31: the changer stays signed in"
+    );
     assert_eq!(stand.ask_with("/", &there).await.status, 401, "E11");
 }
 
@@ -121,19 +182,41 @@ async fn a_stranger_is_sent_to_sign_in_and_a_program_is_told_how() {
     let stand = Stand::new().await;
     let browser = stand.ask("/a?b=c", &[("accept", "text/html")]).await;
     let location = "https://auth.example.com/login?return_to=https%3A%2F%2Fapp.example.com%2Fa%3Fb%3Dc";
-    assert_eq!((browser.status, browser.header("location")), (StatusCode::FOUND, location));
-    let xhr = stand.ask("/a", &[("accept", "text/html"), ("sec-fetch-mode", "cors")]).await;
-    assert_eq!((xhr.status, xhr.header("www-authenticate")), (StatusCode::UNAUTHORIZED, "Bearer realm=\"authd\""), "D36");
+    assert_eq!(
+        (browser.status, browser.header("location")),
+        (StatusCode::FOUND, location)
+    );
+    let xhr = stand
+        .ask("/a", &[("accept", "text/html"), ("sec-fetch-mode", "cors")])
+        .await;
+    assert_eq!(
+        (xhr.status, xhr.header("www-authenticate")),
+        (StatusCode::UNAUTHORIZED, "Bearer realm=\"authd\""),
+        "D36"
+    );
     let public = stand.ask("/public/x", &[]).await;
     assert_eq!(public.status, 200, "D10 control");
     for name in crate::identity::caller::IDENTITY_HEADERS {
-        assert_eq!(public.headers.get(&name).map(http::HeaderValue::as_bytes), Some(&b""[..]), "D01: {name}");
+        assert_eq!(
+            public.headers.get(&name).map(http::HeaderValue::as_bytes),
+            Some(&b""[..]),
+            "D01: {name}"
+        );
     }
     let stale = stand.ask("/public/x", &[("cookie", "token=gibberish")]).await;
-    assert_eq!((stale.status, stale.header("x-auth-user")), (StatusCode::OK, ""), "D19: a stale cookie on a public page");
-    let stale = stand.ask("/a", &[("cookie", "token=gibberish"), ("accept", "text/html")]).await;
+    assert_eq!(
+        (stale.status, stale.header("x-auth-user")),
+        (StatusCode::OK, ""),
+        "D19: a stale cookie on a public page"
+    );
+    let stale = stand
+        .ask("/a", &[("cookie", "token=gibberish"), ("accept", "text/html")])
+        .await;
     assert_eq!(stale.status, 302, "D19");
-    assert!(stale.header("set-cookie").contains("token=; Max-Age=0"), "E02: the stale cookie is cleared");
+    assert!(
+        stale.header("set-cookie").contains("token=; Max-Age=0"),
+        "E02: the stale cookie is cleared"
+    );
 }
 
 #[tokio::test]
@@ -141,12 +224,31 @@ async fn a_pending_account_is_signed_in_and_kept_out() {
     let stand = Stand::new().await;
     let new = json!({"name": "Pia", "email": "pia@example.com", "password": "a long enough phrase"});
     let answer = stand.post("/api/v1/auths/signup", None, &new).await;
-    assert_eq!((answer.status, answer.json()["role"].as_str()), (StatusCode::OK, Some("pending")), "acceptance 12");
+    assert_eq!(
+        (answer.status, answer.json()["role"].as_str()),
+        (StatusCode::OK, Some("pending")),
+        "acceptance 12"
+    );
     let token = answer.json()["token"].as_str().unwrap().to_owned();
     assert_eq!(stand.ask_with("/", &token).await.status, 403, "acceptance 8");
-    assert_eq!(stand.ask_with("/public", &token).await.status, 200, "acceptance 8 control");
-    assert_eq!(stand.post("/api/v1/auths/api_key", Some(&token), &json!({})).await.status, 403, "acceptance 8");
-    assert_eq!(stand.get("/api/v1/auths/", Some(&token)).await.json()["role"], "pending", "acceptance 7");
+    assert_eq!(
+        stand.ask_with("/public", &token).await.status,
+        200,
+        "acceptance 8 control"
+    );
+    assert_eq!(
+        stand
+            .post("/api/v1/auths/api_key", Some(&token), &json!({}))
+            .await
+            .status,
+        403,
+        "acceptance 8"
+    );
+    assert_eq!(
+        stand.get("/api/v1/auths/", Some(&token)).await.json()["role"],
+        "pending",
+        "acceptance 7"
+    );
 }
 
 #[tokio::test]
@@ -154,17 +256,25 @@ async fn a_key_of_ones_own_works_until_it_is_deleted() {
     let stand = Stand::new().await;
     stand.account("ann@example.com", Role::User).await;
     let ann = stand.sign_in("ann@example.com").await;
-    let made = stand.post("/api/v1/auths/api_key", Some(&ann), &json!({"name": "laptop"})).await;
+    let made = stand
+        .post("/api/v1/auths/api_key", Some(&ann), &json!({"name": "laptop"}))
+        .await;
     let key = made.json()["api_key"].as_str().unwrap().to_owned();
     assert!(key.starts_with("sk-") && key.len() == 43, "acceptance 67");
     assert_eq!(stand.ask_with("/", &key).await.status, 200, "acceptance 69");
     assert_eq!(stand.ask_with("/admin", &key).await.status, 403, "acceptance 69");
     let listed = stand.get("/api/v1/auths/api_key", Some(&ann)).await;
     assert!(!listed.body.contains(&key), "acceptance 72: {}", listed.body);
-    assert_eq!(stand.get("/api/v1/auths/api_key", Some(&key)).await.status, 403, "acceptance 75");
+    assert_eq!(
+        stand.get("/api/v1/auths/api_key", Some(&key)).await.status,
+        403,
+        "acceptance 75"
+    );
     let id = made.json()["id"].as_str().unwrap().to_owned();
     let path = format!("/api/v1/auths/api_key/{id}");
-    let deleted = stand.request(http::Request::delete(path), Some(&ann), axum::body::Body::empty()).await;
+    let deleted = stand
+        .request(http::Request::delete(path), Some(&ann), axum::body::Body::empty())
+        .await;
     assert_eq!(deleted.status, 200, "acceptance 73");
     assert_eq!(stand.ask_with("/", &key).await.status, 401, "H04");
 }

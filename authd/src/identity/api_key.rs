@@ -29,7 +29,10 @@ impl PersonalKeys {
     #[must_use]
     pub fn new(secret: &SecretBox<[u8; 32]>, keys: Vec<ActiveKey>) -> Self {
         let known = keys.into_iter().map(|key| (key.hash, key)).collect();
-        Self { secret: hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret()), known: RwLock::new(known) }
+        Self {
+            secret: hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret()),
+            known: RwLock::new(known),
+        }
     }
 
     /// The keyed hash under which a key with this SHA-256 is kept.
@@ -45,7 +48,10 @@ impl PersonalKeys {
 
     /// Knows another key from now on.
     pub fn learn(&self, key: ActiveKey) {
-        self.known.write().unwrap_or_else(PoisonError::into_inner).insert(key.hash, key);
+        self.known
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key.hash, key);
     }
 
     /// Does not know the key any more.
@@ -55,7 +61,11 @@ impl PersonalKeys {
 
     fn find(&self, digest: &[u8; 32]) -> Option<ActiveKey> {
         let hash = self.hash(digest);
-        self.known.read().unwrap_or_else(PoisonError::into_inner).get(&hash).cloned()
+        self.known
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&hash)
+            .cloned()
     }
 }
 
@@ -85,7 +95,10 @@ async fn declared(app: &App, serving: &Serving, key: &Key, digest: &[u8; 32], ep
             principal(&app.store, serving, &user, provider, Some(key.as_used())).await?
         }
     };
-    let means = Means::DeclaredKey { digest: *digest, expires_at: key.expires_at() };
+    let means = Means::DeclaredKey {
+        digest: *digest,
+        expires_at: key.expires_at(),
+    };
     Ok(Caller::new(principal, means, (serving.generation, epoch), now))
 }
 
@@ -99,10 +112,17 @@ async fn personal(app: &App, serving: &Serving, key: ActiveKey, epoch: u64) -> R
     }
     let user = app.store.user_by_id(key.user_id).await?.ok_or(Error::NoAccount)?;
     let provider = serving.password_provider().ok_or(Error::NotAdmitted)?;
-    let used = KeyUse { source: format!("key/{}", key.id), restrictions: restrictions(serving, &key)? };
+    let used = KeyUse {
+        source: format!("key/{}", key.id),
+        restrictions: restrictions(serving, &key)?,
+    };
     let principal = principal(&app.store, serving, &user, provider, Some(used)).await?;
     let expires_at = key.expires_at.map(|at| at.as_second());
-    let means = Means::PersonalKey { id: key.id, owner: key.user_id, expires_at };
+    let means = Means::PersonalKey {
+        id: key.id,
+        owner: key.user_id,
+        expires_at,
+    };
     // Not seen yet by this process, so that the first use is written down.
     Ok(Caller::new(principal, means, (serving.generation, epoch), i64::MIN / 2))
 }
@@ -111,7 +131,15 @@ async fn personal(app: &App, serving: &Serving, key: ActiveKey, epoch: u64) -> R
 fn restrictions(serving: &Serving, key: &ActiveKey) -> Result<Vec<Vec<Endpoint>>, Error> {
     let mut lists = Vec::new();
     if let Some(paths) = &serving.settings().api_keys.allowed_endpoints {
-        lists.push(paths.iter().map(|path| Endpoint { paths: vec![path.clone()], ..Endpoint::default() }).collect());
+        lists.push(
+            paths
+                .iter()
+                .map(|path| Endpoint {
+                    paths: vec![path.clone()],
+                    ..Endpoint::default()
+                })
+                .collect(),
+        );
     }
     if let Some(own) = &key.endpoints {
         lists.push(serde_json::from_str(own).map_err(|_| Error::KeySuspended)?);

@@ -94,7 +94,14 @@ impl Caller {
     #[must_use]
     pub fn new(principal: Principal, means: Means, (generation, epoch): (u64, u64), seen: i64) -> Self {
         let headers = headers(&principal);
-        Self { principal: Arc::new(principal), means, headers, generation, epoch, seen: AtomicI64::new(seen) }
+        Self {
+            principal: Arc::new(principal),
+            means,
+            headers,
+            generation,
+            epoch,
+            seen: AtomicI64::new(seen),
+        }
     }
 
     /// Whether nothing that it rests on changed.
@@ -130,7 +137,10 @@ impl Caller {
                 if app.revocations.is_revoked(claims.session, claims.token) {
                     return Err(Error::Revoked);
                 }
-                if claims.expires_at.is_some_and(|at| now >= at.saturating_add(SKEW_SECONDS)) {
+                if claims
+                    .expires_at
+                    .is_some_and(|at| now >= at.saturating_add(SKEW_SECONDS))
+                {
                     return Err(Error::Token(crate::token::Error::Expired));
                 }
                 let seen = self.seen.load(Ordering::Relaxed);
@@ -176,10 +186,22 @@ fn headers(principal: &Principal) -> [HeaderValue; 6] {
     let (user, email, name, provider) = match principal.identity() {
         Identity::Anonymous => Default::default(),
         Identity::Service(service) => (service.clone(), String::new(), service.clone(), String::new()),
-        Identity::User(user) => (user.id.clone(), user.email.clone(), user.name.clone(), user.provider.clone()),
+        Identity::User(user) => (
+            user.id.clone(),
+            user.email.clone(),
+            user.name.clone(),
+            user.provider.clone(),
+        ),
     };
-    [escaped(&user), escaped(&email), escaped(&name), list(principal.roles()), list(principal.groups()), escaped(&provider)]
-        .map(|value| HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static("")))
+    [
+        escaped(&user),
+        escaped(&email),
+        escaped(&name),
+        list(principal.roles()),
+        list(principal.groups()),
+        escaped(&provider),
+    ]
+    .map(|value| HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static("")))
 }
 
 /// Visible ASCII as it is, the rest as `%XX`; cut before it is too long, never inside an escape.

@@ -69,11 +69,23 @@ fn bearer(value: &[u8]) -> Result<Option<&str>, Malformed> {
         None => (value, &[][..]),
     };
     if !scheme.eq_ignore_ascii_case(b"bearer") {
-        let named = !scheme.is_empty() && scheme.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-        return if named && !rest.is_empty() { Ok(None) } else { Err(Malformed::Header) };
+        let named = !scheme.is_empty()
+            && scheme
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+        return if named && !rest.is_empty() {
+            Ok(None)
+        } else {
+            Err(Malformed::Header)
+        };
     }
-    let token = rest.strip_prefix(b" ").filter(|token| !token.is_empty() && token.iter().copied().all(is_token_byte));
-    token.and_then(|token| std::str::from_utf8(token).ok()).map(Some).ok_or(Malformed::Header)
+    let token = rest
+        .strip_prefix(b" ")
+        .filter(|token| !token.is_empty() && token.iter().copied().all(is_token_byte));
+    token
+        .and_then(|token| std::str::from_utf8(token).ok())
+        .map(Some)
+        .ok_or(Malformed::Header)
 }
 
 /// RFC 6750 section 2.1, `b64token`.
@@ -86,7 +98,9 @@ fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Credential<'a> {
     for line in headers.get_all(header::COOKIE) {
         for pair in line.as_bytes().split(|byte| *byte == b';') {
             let Some(value) = value_of(pair, name) else { continue };
-            let readable = std::str::from_utf8(value).ok().filter(|value| value.bytes().all(is_token_byte));
+            let readable = std::str::from_utf8(value)
+                .ok()
+                .filter(|value| value.bytes().all(is_token_byte));
             match (readable, found) {
                 (Some(value), None) => found = Some(value),
                 (Some(value), Some(before)) if value == before => {}

@@ -25,9 +25,20 @@ pub(super) async fn identify(app: &App, serving: &Serving, token: &str, epoch: u
     }
     let user = app.store.user_by_id(claims.account).await?.ok_or(Error::NoAccount)?;
     let principal = principal(&app.store, serving, &user, &session.provider, None).await?;
-    let idle = serving.settings().sessions.idle.and_then(|idle| i64::try_from(idle).ok());
-    let means = Means::Session { claims, ends_at: session.expires_at.map(|at| at.as_second()), idle };
-    let seen = session.last_seen_at.as_second().max(app.uses.last_of_session(session.id).unwrap_or(i64::MIN));
+    let idle = serving
+        .settings()
+        .sessions
+        .idle
+        .and_then(|idle| i64::try_from(idle).ok());
+    let means = Means::Session {
+        claims,
+        ends_at: session.expires_at.map(|at| at.as_second()),
+        idle,
+    };
+    let seen = session
+        .last_seen_at
+        .as_second()
+        .max(app.uses.last_of_session(session.id).unwrap_or(i64::MIN));
     Ok(Caller::new(principal, means, (serving.generation, epoch), seen))
 }
 

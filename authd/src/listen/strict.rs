@@ -37,7 +37,11 @@ fn spoil(last: &mut u8, bytes: &mut [u8]) {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.inner).poll_read(context, buffer);
         if let Some(read) = buffer.filled_mut().get_mut(before..) {
@@ -80,7 +84,11 @@ mod tests {
     #[test]
     fn leniencies_are_spoiled_across_reads() {
         for (row, reads, expected) in [
-            ("D30 control", &["GET / HTTP/1.1\r\nA: b c\r\n\r\n"][..], "GET / HTTP/1.1\r\nA: b c\r\n\r\n"),
+            (
+                "D30 control",
+                &["GET / HTTP/1.1\r\nA: b c\r\n\r\n"][..],
+                "GET / HTTP/1.1\r\nA: b c\r\n\r\n",
+            ),
             ("D30", &["A: b\nC: d\r\n"], "A: b\0C: d\r\n"),
             ("D30", &["A: b\r\n c\r\n"], "A: b\r\n\0c\r\n"),
             ("D30", &["A: b\r\n", "\tc\r\n"], "A: b\r\n\0c\r\n"),

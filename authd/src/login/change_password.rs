@@ -59,13 +59,28 @@ pub enum Error {
 /// # Errors
 /// It stays as it is.
 pub async fn change(app: &App, serving: &Serving, change: Change<'_>) -> Result<(), Error> {
-    let Change { user, session, current, new, address } = change;
+    let Change {
+        user,
+        session,
+        current,
+        new,
+        address,
+    } = change;
     if serving.password_provider().is_none() {
         return Err(Error::Disabled);
     }
-    let stored = user.password_hash.as_ref().ok_or(Error::NoPassword)?.expose_secret().to_owned();
+    let stored = user
+        .password_hash
+        .as_ref()
+        .ok_or(Error::NoPassword)?
+        .expose_secret()
+        .to_owned();
     let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    let attempt = Attempt { purpose: Purpose::PasswordChange, account: Some(&user.email), address };
+    let attempt = Attempt {
+        purpose: Purpose::PasswordChange,
+        account: Some(&user.email),
+        address,
+    };
     let reservation = serving.limits.reserve(attempt, app.now()).map_err(Error::Limited)?;
     match serving.hashing.verify(current, Some(stored)).await {
         Ok(verified) if verified.matches => reservation.succeeded(),
@@ -80,7 +95,10 @@ pub async fn change(app: &App, serving: &Serving, change: Change<'_>) -> Result<
     }
     serving.passwords.check(new.expose_secret(), &user.email)?;
     let hash = serving.hashing.hash(new).await?;
-    let ended = app.store.change_password_hash(user.id, &hash.into(), Some(session), app.now()).await?;
+    let ended = app
+        .store
+        .change_password_hash(user.id, &hash.into(), Some(session), app.now())
+        .await?;
     app.end(&ended);
     app.audit.record(Event {
         actor_id: Some(user.id),

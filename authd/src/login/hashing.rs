@@ -111,12 +111,7 @@ impl Hashing {
         Self::start_with(cost, random, cores.saturating_sub(1).max(1), QUEUE_LENGTH)
     }
 
-    fn start_with(
-        cost: u32,
-        random: Random,
-        threads: usize,
-        queue_length: usize,
-    ) -> Result<Self, StartError> {
+    fn start_with(cost: u32, random: Random, threads: usize, queue_length: usize) -> Result<Self, StartError> {
         if !(MIN_COST..=MAX_COST).contains(&cost) {
             return Err(StartError::Cost { cost });
         }
@@ -151,11 +146,7 @@ impl Hashing {
 
     /// Whether a password is the one of a stored hash (`$2a$`, `$2b$`, `$2y$`); with `None`, for an account that does not
     /// exist or has no password, it does the same work and does not match.
-    pub async fn verify(
-        &self,
-        password: SecretString,
-        stored: Option<String>,
-    ) -> Result<Verification, Error> {
+    pub async fn verify(&self, password: SecretString, stored: Option<String>) -> Result<Verification, Error> {
         match self.ask(&password, Work::Verify { stored }).await? {
             Outcome::Verified(verification) => Ok(verification),
             Outcome::Hashed(_) => Err(Error::Stopped),
@@ -269,9 +260,7 @@ impl Job {
 /// The cost of a stored hash that we accept.
 fn accepted_cost(hash: &str) -> Option<u32> {
     // `$2x$` marks hashes of an implementation that was broken.
-    let is_accepted = ["$2a$", "$2b$", "$2y$"]
-        .iter()
-        .any(|prefix| hash.starts_with(prefix));
+    let is_accepted = ["$2a$", "$2b$", "$2y$"].iter().any(|prefix| hash.starts_with(prefix));
     let parts: HashParts = hash.parse().ok().filter(|_| is_accepted)?;
     Some(parts.get_cost()).filter(|cost| (MIN_COST..=MAX_COST).contains(cost))
 }

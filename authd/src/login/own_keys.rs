@@ -78,12 +78,20 @@ pub async fn make(app: &App, serving: &Serving, owner: Uuid, wanted: Wanted) -> 
         name,
         prefix: text.chars().take(7).collect(),
         hash,
-        endpoints: endpoints.as_ref().and_then(|endpoints| serde_json::to_string(endpoints).ok()),
+        endpoints: endpoints
+            .as_ref()
+            .and_then(|endpoints| serde_json::to_string(endpoints).ok()),
         created_at: now,
         expires_at: wanted.expires_at,
     };
     let key = app.store.create_key(&new).await?;
-    let active = ActiveKey { id: key.id, user_id: owner, hash, expires_at: new.expires_at, endpoints: new.endpoints.map(Into::into) };
+    let active = ActiveKey {
+        id: key.id,
+        user_id: owner,
+        hash,
+        expires_at: new.expires_at,
+        endpoints: new.endpoints.map(Into::into),
+    };
     app.personal_keys.learn(active);
     record(app, owner, key.id, Kind::KeyCreated);
     Ok((text.into(), key))
@@ -95,7 +103,10 @@ pub async fn make(app: &App, serving: &Serving, owner: Uuid, wanted: Wanted) -> 
 /// There is no such key of theirs.
 pub async fn delete(app: &App, owner: Uuid, key: Uuid) -> Result<(), store::Error> {
     let hash = app.store.delete_key(owner, key).await?;
-    app.end(&Ended { revocations: Vec::new(), keys: vec![hash] });
+    app.end(&Ended {
+        revocations: Vec::new(),
+        keys: vec![hash],
+    });
     record(app, owner, key, Kind::KeyDeleted);
     Ok(())
 }
@@ -114,7 +125,11 @@ fn canonical(endpoints: Vec<Endpoint>) -> Result<Vec<Endpoint>, Error> {
         .into_iter()
         .map(|endpoint| {
             let paths = endpoint.paths.into_iter().map(path).collect::<Result<_, _>>()?;
-            Ok(Endpoint { hosts: endpoint.hosts, paths, methods: endpoint.methods })
+            Ok(Endpoint {
+                hosts: endpoint.hosts,
+                paths,
+                methods: endpoint.methods,
+            })
         })
         .collect()
 }

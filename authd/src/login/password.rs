@@ -91,7 +91,12 @@ pub async fn sign_in(app: &App, serving: &Serving, typed: Typed<'_>, device: Dev
     let outcome = attempt(app, serving, &email, typed.password, device).await;
     let (kind, result, reason, user) = match &outcome {
         Ok(signed_in) => (Kind::SignIn, Outcome::Success, None, Some(&signed_in.user)),
-        Err((error, user)) => (Kind::SignInFailed, Outcome::Failure, Some(error.reason()), user.as_ref()),
+        Err((error, user)) => (
+            Kind::SignInFailed,
+            Outcome::Failure,
+            Some(error.reason()),
+            user.as_ref(),
+        ),
     };
     app.audit.record(Event {
         reason,
@@ -109,15 +114,28 @@ pub async fn sign_in(app: &App, serving: &Serving, typed: Typed<'_>, device: Dev
 
 type Failed = (Error, Option<User>);
 
-async fn attempt(app: &App, serving: &Serving, email: &str, password: SecretString, device: Device<'_>) -> Result<SignedIn, Failed> {
+async fn attempt(
+    app: &App,
+    serving: &Serving,
+    email: &str,
+    password: SecretString,
+    device: Device<'_>,
+) -> Result<SignedIn, Failed> {
     let alone = |error: Error| (error, None);
     let provider = serving.password_provider().ok_or(alone(Error::Disabled))?;
     if email.len() > 254 || password.expose_secret().len() > MAX_PASSWORD {
         return Err(alone(Error::Credentials));
     }
     let address = device.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    let tried = Attempt { purpose: Purpose::SignIn, account: Some(email), address };
-    let reservation = serving.limits.reserve(tried, app.now()).map_err(|limited| alone(Error::Limited(limited)))?;
+    let tried = Attempt {
+        purpose: Purpose::SignIn,
+        account: Some(email),
+        address,
+    };
+    let reservation = serving
+        .limits
+        .reserve(tried, app.now())
+        .map_err(|limited| alone(Error::Limited(limited)))?;
     let user = match app.store.user_by_email(email).await {
         Ok(user) => user,
         Err(error) => {
@@ -126,7 +144,10 @@ async fn attempt(app: &App, serving: &Serving, email: &str, password: SecretStri
         }
     };
     // A disabled account does the same work as one that does not exist.
-    let stored = user.as_ref().filter(|user| !user.disabled).and_then(|user| user.password_hash.as_ref());
+    let stored = user
+        .as_ref()
+        .filter(|user| !user.disabled)
+        .and_then(|user| user.password_hash.as_ref());
     let stored = stored.map(|hash| hash.expose_secret().to_owned());
     let verified = match serving.hashing.verify(password.clone(), stored).await {
         Ok(verified) => verified,
@@ -151,14 +172,23 @@ async fn attempt(app: &App, serving: &Serving, email: &str, password: SecretStri
     Ok(signed_in)
 }
 
-async fn admit(app: &App, serving: &Serving, user: User, provider: &str, device: Device<'_>) -> Result<SignedIn, Failed> {
+async fn admit(
+    app: &App,
+    serving: &Serving,
+    user: User,
+    provider: &str,
+    device: Device<'_>,
+) -> Result<SignedIn, Failed> {
     let admission = identity::session::admission(serving, &user, provider);
     if admission == Admission::Refused {
         return Err((Error::NotAdmitted, Some(user)));
     }
     match session::begin(app, serving, &user, provider, device).await {
         Ok(token) => {
-            if changed_meanwhile(app, &user).await.map_err(|error| (error.into(), Some(user.clone())))? {
+            if changed_meanwhile(app, &user)
+                .await
+                .map_err(|error| (error.into(), Some(user.clone())))?
+            {
                 let _ = sign_out::end_session(app, user.id, token.session).await;
                 return Err((Error::Credentials, Some(user)));
             }

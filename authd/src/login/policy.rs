@@ -31,9 +31,7 @@ impl Default for Policy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Fewer characters than the policy asks for.
-    #[error(
-        "the password is too short: it needs at least {min_length} characters; a few words in a row are fine"
-    )]
+    #[error("the password is too short: it needs at least {min_length} characters; a few words in a row are fine")]
     TooShort {
         /// How many it needs.
         min_length: usize,
@@ -47,17 +45,13 @@ pub enum Refusal {
     #[error("the password has a NUL character: use any characters that a keyboard gives")]
     Nul,
     /// One of the most common passwords, perhaps with digits or signs around it.
-    #[error(
-        "the password is among those that everybody tries first: use a few words that do not belong together"
-    )]
+    #[error("the password is among those that everybody tries first: use a few words that do not belong together")]
     Common,
     /// One piece over and over.
     #[error("the password repeats itself: use a few words that do not belong together")]
     Repeated,
     /// The product's name or the part of the e-mail address before the `@`, perhaps with digits or signs around it.
-    #[error(
-        "the password is made of your e-mail address or of the name of this service: choose something unrelated"
-    )]
+    #[error("the password is made of your e-mail address or of the name of this service: choose something unrelated")]
     Personal,
 }
 
@@ -101,10 +95,7 @@ impl Policy {
         {
             return Err(Refusal::Personal);
         }
-        if COMMON
-            .lines()
-            .any(|common| common == lower || common == word)
-        {
+        if COMMON.lines().any(|common| common == lower || common == word) {
             return Err(Refusal::Common);
         }
         if repeats(&lower) {

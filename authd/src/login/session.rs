@@ -24,7 +24,10 @@ pub struct Token {
 
 impl std::fmt::Debug for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Token").field("expires_at", &self.expires_at).field("session", &self.session).finish_non_exhaustive()
+        f.debug_struct("Token")
+            .field("expires_at", &self.expires_at)
+            .field("session", &self.session)
+            .finish_non_exhaustive()
     }
 }
 
@@ -52,7 +55,13 @@ pub enum Error {
 ///
 /// # Errors
 /// The database does not take part, the account is gone, or nothing can be signed.
-pub async fn begin(app: &App, serving: &Serving, user: &User, provider: &str, device: Device<'_>) -> Result<Token, Error> {
+pub async fn begin(
+    app: &App,
+    serving: &Serving,
+    user: &User,
+    provider: &str,
+    device: Device<'_>,
+) -> Result<Token, Error> {
     let now = app.now();
     let settings = &serving.settings().sessions;
     let session = NewSession {
@@ -65,8 +74,14 @@ pub async fn begin(app: &App, serving: &Serving, user: &User, provider: &str, de
         user_agent: device.user_agent.chars().take(256).collect(),
     };
     let session = app.store.create_session(&session).await?;
-    let ended = app.store.evict_oldest_sessions(user.id, settings.max_per_user, now).await?;
-    app.end(&store::Ended { revocations: ended, keys: Vec::new() });
+    let ended = app
+        .store
+        .evict_oldest_sessions(user.id, settings.max_per_user, now)
+        .await?;
+    app.end(&store::Ended {
+        revocations: ended,
+        keys: Vec::new(),
+    });
     Ok(issue(app, serving, user.id, session.id, session.expires_at)?)
 }
 
@@ -75,7 +90,9 @@ pub async fn begin(app: &App, serving: &Serving, user: &User, provider: &str, de
 pub fn renew(app: &App, serving: &Serving, caller: &Caller, claims: &Claims) -> Option<Token> {
     let now = app.now().as_second();
     let expires_at = claims.expires_at?;
-    let Means::Session { ends_at, .. } = &caller.means else { return None };
+    let Means::Session { ends_at, .. } = &caller.means else {
+        return None;
+    };
     if now - claims.issued_at < (expires_at - claims.issued_at) / 2 || ends_at.is_some_and(|ends| expires_at >= ends) {
         return None;
     }
@@ -83,15 +100,26 @@ pub fn renew(app: &App, serving: &Serving, caller: &Caller, claims: &Claims) -> 
     issue(app, serving, claims.account, claims.session, ends_at).ok()
 }
 
-fn issue(app: &App, serving: &Serving, user: Uuid, session: Uuid, ends_at: Option<Timestamp>) -> Result<Token, token::Error> {
+fn issue(
+    app: &App,
+    serving: &Serving,
+    user: Uuid,
+    session: Uuid,
+    ends_at: Option<Timestamp>,
+) -> Result<Token, token::Error> {
     let mut claims = serving.tokens.claims(user, session, app.random.token_id(), app.now());
     // A token never outlives its session.
     if let (Some(expires_at), Some(ends_at)) = (claims.expires_at, ends_at) {
         claims.expires_at = Some(expires_at.min(ends_at.as_second()));
     }
-    Ok(Token { text: serving.tokens.sign(&claims)?, expires_at: claims.expires_at, session })
+    Ok(Token {
+        text: serving.tokens.sign(&claims)?,
+        expires_at: claims.expires_at,
+        session,
+    })
 }
 
 fn later(now: Timestamp, seconds: u64) -> Option<Timestamp> {
-    now.checked_add(SignedDuration::from_secs(i64::try_from(seconds).ok()?)).ok()
+    now.checked_add(SignedDuration::from_secs(i64::try_from(seconds).ok()?))
+        .ok()
 }

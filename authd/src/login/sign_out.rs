@@ -12,7 +12,10 @@ use crate::store::{self, Ended, Reason};
 /// The database does not answer: the session goes on.
 pub async fn end_session(app: &App, account: Uuid, session: Uuid) -> Result<(), store::Error> {
     match app.store.revoke_session(session, Reason::SignedOut, app.now()).await {
-        Ok(revocation) => app.end(&Ended { revocations: vec![revocation], keys: Vec::new() }),
+        Ok(revocation) => app.end(&Ended {
+            revocations: vec![revocation],
+            keys: Vec::new(),
+        }),
         Err(store::Error::NotFound) => return Ok(()),
         Err(error) => return Err(error),
     }
@@ -32,15 +35,29 @@ pub async fn end_others(app: &App, account: Uuid, here: Uuid, which: Which) -> R
     let now = app.now();
     let revocations = match which {
         Which::One(session) => {
-            let owned = app.store.session_by_id(session).await?.filter(|found| found.user_id == account);
+            let owned = app
+                .store
+                .session_by_id(session)
+                .await?
+                .filter(|found| found.user_id == account);
             owned.ok_or(store::Error::NotFound)?;
             vec![app.store.revoke_session(session, Reason::EndedByOwner, now).await?]
         }
-        Which::Others => app.store.revoke_sessions_of(account, Some(here), Reason::EndedByOwner, now).await?,
+        Which::Others => {
+            app.store
+                .revoke_sessions_of(account, Some(here), Reason::EndedByOwner, now)
+                .await?
+        }
     };
     let count = revocations.len();
-    app.end(&Ended { revocations, keys: Vec::new() });
-    app.audit.record(Event { actor_id: Some(account), ..Event::new(now, Kind::Revoked, Outcome::Success) });
+    app.end(&Ended {
+        revocations,
+        keys: Vec::new(),
+    });
+    app.audit.record(Event {
+        actor_id: Some(account),
+        ..Event::new(now, Kind::Revoked, Outcome::Success)
+    });
     Ok(count)
 }
 

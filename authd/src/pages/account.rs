@@ -144,9 +144,7 @@ impl Account<'_> {
     }
 
     fn has_other_sessions(&self) -> bool {
-        self.sessions
-            .iter()
-            .any(|session| session.place == Place::Elsewhere)
+        self.sessions.iter().any(|session| session.place == Place::Elsewhere)
     }
 }
 
@@ -183,9 +181,7 @@ impl FreshKey<'_> {
 impl Notice {
     fn text(self) -> &'static str {
         match self {
-            Self::PasswordChanged => {
-                "Your password is changed. Your other sessions were signed out."
-            }
+            Self::PasswordChanged => "Your password is changed. Your other sessions were signed out.",
             Self::SessionRevoked => "The session was signed out.",
             Self::OtherSessionsRevoked => "All your other sessions were signed out.",
             Self::KeyDeleted => "The key was deleted. It stops working at once.",

@@ -33,9 +33,9 @@ pub(super) fn name(user_agent: &str) -> String {
     match (find(&PROGRAMS), find(&SYSTEMS)) {
         (Some(program), Some(system)) => format!("{program} on {system}"),
         (Some(program), None) => program.to_owned(),
-        _ => user_agent.split_whitespace().next().map_or_else(
-            || "Unknown program".to_owned(),
-            |word| word.chars().take(40).collect(),
-        ),
+        _ => user_agent
+            .split_whitespace()
+            .next()
+            .map_or_else(|| "Unknown program".to_owned(), |word| word.chars().take(40).collect()),
     }
 }

@@ -117,20 +117,12 @@ impl Csrf {
     }
 
     /// Believes a post, or says why not: its origin, then its cookie, then its field, compared in constant time.
-    pub fn check(
-        &self,
-        headers: &HeaderMap,
-        own: &Origin,
-        purpose: Purpose,
-        field: &str,
-    ) -> Result<(), Error> {
+    pub fn check(&self, headers: &HeaderMap, own: &Origin, purpose: Purpose, field: &str) -> Result<(), Error> {
         if !same_origin(headers, own) {
             return Err(Error::CrossOrigin);
         }
         let visit = self.visit(headers).ok_or(Error::NoVisit)?;
-        let tag = BASE64_URL_SAFE_NO_PAD
-            .decode(field)
-            .map_err(|_| Error::WrongToken)?;
+        let tag = BASE64_URL_SAFE_NO_PAD.decode(field).map_err(|_| Error::WrongToken)?;
         hmac::verify(&self.key, &message(&visit, purpose), &tag).map_err(|_| Error::WrongToken)
     }
 

@@ -15,11 +15,7 @@ pub(super) fn site() -> Site {
 }
 
 pub(super) fn origins() -> Vec<url::Origin> {
-    vec![
-        url::Url::parse("https://grafana.example.com/d/1")
-            .unwrap()
-            .origin(),
-    ]
+    vec![url::Url::parse("https://grafana.example.com/d/1").unwrap().origin()]
 }
 
 const PROVIDERS: [Provider<'_>; 2] = [
@@ -75,13 +71,7 @@ fn sessions() -> Vec<SessionRow<'static>> {
             "2026-03-04T19:03:00Z",
             Place::Elsewhere,
         ),
-        row(
-            3,
-            "curl/8.5.0",
-            None,
-            "2026-03-03T06:00:00Z",
-            Place::Elsewhere,
-        ),
+        row(3, "curl/8.5.0", None, "2026-03-03T06:00:00Z", Place::Elsewhere),
     ]
 }
 
@@ -108,10 +98,7 @@ fn keys() -> Vec<KeyRow<'static>> {
 
 /// The pages by name.
 pub(super) fn pages() -> Vec<(&'static str, Response)> {
-    [sign_ins(), notices(), accounts()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [sign_ins(), notices(), accounts()].into_iter().flatten().collect()
 }
 
 fn sign_ins() -> Vec<(&'static str, Response)> {
@@ -148,10 +135,7 @@ fn sign_ins() -> Vec<(&'static str, Response)> {
         ("sign_in_alone", alone.respond()),
         ("sign_in_elsewhere", elsewhere.respond()),
         ("sign_in_nowhere", nowhere.respond()),
-        (
-            "sign_in_wrong",
-            refused(Refusal::Credentials, "alice@example.com"),
-        ),
+        ("sign_in_wrong", refused(Refusal::Credentials, "alice@example.com")),
         ("sign_in_wait", refused(wait, "alice@example.com")),
         ("sign_in_stale", refused(Refusal::StaleForm, "")),
         ("sign_in_provider", refused(Refusal::Provider, "")),
@@ -170,10 +154,7 @@ fn notices() -> Vec<(&'static str, Response)> {
     vec![
         ("signed_out", SignedOut { site: &site }.respond()),
         ("denied", denied(&site, &origins).respond()),
-        (
-            "pending",
-            pending(&site, Some("platform-team@example.com")).respond(),
-        ),
+        ("pending", pending(&site, Some("platform-team@example.com")).respond()),
         ("pending_alone", pending(&site, None).respond()),
         ("error", error.respond()),
         ("not_found", NotFound { site: &site }.respond()),
@@ -224,11 +205,7 @@ fn accounts() -> Vec<(&'static str, Response)> {
     ]
 }
 
-fn account<'a>(
-    site: &'a Site,
-    sessions: &'a [SessionRow<'a>],
-    keys: &'a [KeyRow<'a>],
-) -> Account<'a> {
+fn account<'a>(site: &'a Site, sessions: &'a [SessionRow<'a>], keys: &'a [KeyRow<'a>]) -> Account<'a> {
     Account {
         site,
         name: "Alice Example",

@@ -11,10 +11,7 @@ const FIXED: [(HeaderName, &str); 9] = [
     (header::REFERRER_POLICY, "same-origin"),
     (header::CACHE_CONTROL, "no-store"),
     (header::VARY, "Cookie"),
-    (
-        HeaderName::from_static("cross-origin-opener-policy"),
-        "same-origin",
-    ),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (
         HeaderName::from_static("permissions-policy"),
         "camera=(), geolocation=(), microphone=()",
@@ -31,10 +28,7 @@ pub fn headers(form_origins: &[url::Origin]) -> HeaderMap {
         .into_iter()
         .map(|(name, value)| (name, HeaderValue::from_static(value)))
         .collect();
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        content_security_policy(form_origins),
-    );
+    headers.insert(header::CONTENT_SECURITY_POLICY, content_security_policy(form_origins));
     headers
 }
 
@@ -43,10 +37,7 @@ fn content_security_policy(form_origins: &[url::Origin]) -> HeaderValue {
         "default-src 'none'; style-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; \
          form-action 'self'",
     );
-    for origin in form_origins
-        .iter()
-        .filter(|origin| has_source_syntax(origin))
-    {
+    for origin in form_origins.iter().filter(|origin| has_source_syntax(origin)) {
         policy.push(' ');
         policy.push_str(&origin.ascii_serialization());
     }

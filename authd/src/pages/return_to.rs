@@ -30,8 +30,7 @@ pub fn accept(raw: &str, allowed: &dyn Fn(&str) -> bool, public_url: &Url) -> Op
     };
     let is_own = url.origin() == public_url.origin();
     let host = url.host_str()?;
-    let scheme_fits =
-        url.scheme() == "https" || (url.scheme() == "http" && public_url.scheme() == "http");
+    let scheme_fits = url.scheme() == "https" || (url.scheme() == "http" && public_url.scheme() == "http");
     let host_fits = is_own || (!host.ends_with('.') && allowed(host));
     let path_fits = !url.path().starts_with("//") && !has_encoded_control(url.path());
     let loops = url.host() == public_url.host() && repeats_sign_in(url.path());
@@ -51,8 +50,7 @@ fn own_path(raw: &str, public_url: &Url) -> Option<Url> {
     let url = public_url.join(raw).ok()?;
     // Our own paths have no use for these, and whoever decodes a second time would see `//` or `/\` in them.
     let lower = url.path().to_ascii_lowercase();
-    (url.origin() == public_url.origin() && !lower.contains("%2f") && !lower.contains("%5c"))
-        .then_some(url)
+    (url.origin() == public_url.origin() && !lower.contains("%2f") && !lower.contains("%5c")).then_some(url)
 }
 
 /// Only the spelling `http(s)://host[:port]`, although parsers also take `https:host`, `https:////host`, user names, encoded
@@ -62,11 +60,7 @@ fn absolute(raw: &str) -> Option<Url> {
     let is_web = scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http");
     let authority = rest.split(['/', '?', '#']).next()?;
     let is_host = !authority.is_empty() && authority.bytes().all(is_host_byte);
-    if is_web && is_host {
-        Url::parse(raw).ok()
-    } else {
-        None
-    }
+    if is_web && is_host { Url::parse(raw).ok() } else { None }
 }
 
 fn is_host_byte(byte: u8) -> bool {
@@ -78,9 +72,7 @@ fn has_encoded_control(path: &str) -> bool {
 }
 
 fn repeats_sign_in(path: &str) -> bool {
-    let decoded = percent_decode_str(path)
-        .decode_utf8_lossy()
-        .to_ascii_lowercase();
+    let decoded = percent_decode_str(path).decode_utf8_lossy().to_ascii_lowercase();
     let first = decoded
         .trim_start_matches('/')
         .split(['/', ';'])

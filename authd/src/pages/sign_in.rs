@@ -64,17 +64,12 @@ pub enum Refusal {
 impl SignIn<'_> {
     /// The host that the person is on the way to, unless that is us.
     fn destination(&self) -> Option<String> {
-        let url = self
-            .return_to
-            .and_then(|address| Url::parse(address).ok())?;
+        let url = self.return_to.and_then(|address| Url::parse(address).ok())?;
         url.host_str().map(str::to_owned)
     }
 
     fn provider_href(&self, provider: &Provider<'_>) -> String {
-        let mut href = format!(
-            "/oauth/{}/login",
-            utf8_percent_encode(provider.name, NON_ALPHANUMERIC)
-        );
+        let mut href = format!("/oauth/{}/login", utf8_percent_encode(provider.name, NON_ALPHANUMERIC));
         if let Some(address) = self.return_to {
             href.push_str("?return_to=");
             href.extend(url::form_urlencoded::byte_serialize(address.as_bytes()));
@@ -85,10 +80,7 @@ impl SignIn<'_> {
     /// While attempts are not looked at, the message has the focus; otherwise the first empty field has it, and the message
     /// is read out as its description.
     fn must_wait(&self) -> bool {
-        matches!(
-            self.refusal,
-            Some(Refusal::TooMany { .. } | Refusal::Unavailable)
-        ) || self.password.is_none()
+        matches!(self.refusal, Some(Refusal::TooMany { .. } | Refusal::Unavailable)) || self.password.is_none()
     }
 
     fn fields_are_wrong(&self) -> bool {
@@ -129,12 +121,8 @@ impl Refusal {
                 format!("Too many attempts. Try again in {}.", span(*retry_after))
             }
             Self::StaleForm => "This page was open for too long. Please sign in again.".to_owned(),
-            Self::Provider => {
-                "That way of signing in did not work. Try again, or choose another.".to_owned()
-            }
-            Self::Unavailable => {
-                "Signing in is not possible at the moment. Please try again shortly.".to_owned()
-            }
+            Self::Provider => "That way of signing in did not work. Try again, or choose another.".to_owned(),
+            Self::Unavailable => "Signing in is not possible at the moment. Please try again shortly.".to_owned(),
         }
     }
 }

@@ -49,9 +49,6 @@ pub fn stylesheet(path: &str) -> Response {
         HeaderValue::from_static("text/css; charset=utf-8"),
     );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(lifetime));
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

@@ -58,18 +58,11 @@ fn every_page_carries_the_headers() {
         ("cache-control", "no-store"),
         ("vary", "Cookie"),
         ("cross-origin-opener-policy", "same-origin"),
-        (
-            "permissions-policy",
-            "camera=(), geolocation=(), microphone=()",
-        ),
+        ("permissions-policy", "camera=(), geolocation=(), microphone=()"),
     ];
     for (page, response) in pages() {
         for (name, value) in expected {
-            assert_eq!(
-                response.headers().get(name).unwrap(),
-                value,
-                "{page} {name}"
-            );
+            assert_eq!(response.headers().get(name).unwrap(), value, "{page} {name}");
         }
         let policy = policy(response.headers());
         assert!(
@@ -84,25 +77,15 @@ fn every_page_carries_the_headers() {
 }
 
 fn policy(headers: &HeaderMap) -> &str {
-    headers
-        .get(header::CONTENT_SECURITY_POLICY)
-        .unwrap()
-        .to_str()
-        .unwrap()
+    headers.get(header::CONTENT_SECURITY_POLICY).unwrap().to_str().unwrap()
 }
 
 #[test]
 fn only_origins_that_a_policy_can_name_get_into_it() {
     for (address, expected) in [
-        (
-            "https://grafana.example.com/d/1?x",
-            " https://grafana.example.com",
-        ),
+        ("https://grafana.example.com/d/1?x", " https://grafana.example.com"),
         ("http://127.0.0.1:9000/", " http://127.0.0.1:9000"),
-        (
-            "https://b\u{fc}cher.example/",
-            " https://xn--bcher-kva.example",
-        ),
+        ("https://b\u{fc}cher.example/", " https://xn--bcher-kva.example"),
         ("https://a;script-src/", ""),
         ("https://a,b/", ""),
         ("https://*/", ""),
@@ -174,10 +157,7 @@ async fn every_page_can_be_read_out() {
             .skip(1)
             .filter(|field| !field.contains("type=\"hidden\"") && !field.contains(" hidden>"))
         {
-            let id = attributes(&format!(" {field}"), "id")
-                .next()
-                .unwrap()
-                .to_owned();
+            let id = attributes(&format!(" {field}"), "id").next().unwrap().to_owned();
             assert!(
                 html.contains(&format!("<label for=\"{id}\">")),
                 "{name}: `{id}` has no label"
@@ -186,8 +166,7 @@ async fn every_page_can_be_read_out() {
         for form in html.split("<form ").skip(1) {
             let form = form.split("</form>").next().unwrap();
             assert!(
-                form.contains("method=\"post\"")
-                    && form.contains("name=\"csrf\" value=\"csrf-token\""),
+                form.contains("method=\"post\"") && form.contains("name=\"csrf\" value=\"csrf-token\""),
                 "{name}"
             );
         }
@@ -227,12 +206,7 @@ async fn the_first_empty_field_has_the_focus_unless_there_is_nothing_to_do_but_w
 #[tokio::test]
 async fn what_comes_from_outside_is_escaped() {
     let nasty = "\"><script>alert('x')</script>&";
-    let (site, origins) = (
-        Site {
-            name: nasty.to_owned(),
-        },
-        origins(),
-    );
+    let (site, origins) = (Site { name: nasty.to_owned() }, origins());
     let providers = [Provider {
         name: "a/../b?c",
         title: nasty,
@@ -247,10 +221,7 @@ async fn what_comes_from_outside_is_escaped() {
         ..sign_in(&site, &origins)
     };
     let html = text(page.respond()).await;
-    assert!(
-        !html.contains("<script") && !html.contains("alert('x')"),
-        "{html}"
-    );
+    assert!(!html.contains("<script") && !html.contains("alert('x')"), "{html}");
     assert!(
         html.contains("/oauth/a%2F%2E%2E%2Fb%3Fc/login?return_to=%22%3E%3Cscript"),
         "{html}"
@@ -265,11 +236,7 @@ async fn the_page_says_where_a_sign_in_leads_and_how_long_to_wait() {
             .contains("to continue to <strong>grafana.example.com</strong>")
     );
     assert!(!html("sign_in_alone").await.contains("to continue to"));
-    assert!(
-        html("sign_in_wait")
-            .await
-            .contains("Try again in 3 minutes.")
-    );
+    assert!(html("sign_in_wait").await.contains("Try again in 3 minutes."));
     let site = site();
     for (retry_after, expected) in [
         (1, "1 second."),
@@ -288,9 +255,7 @@ async fn the_page_says_where_a_sign_in_leads_and_how_long_to_wait() {
             &retry_after.to_string()
         );
         assert!(
-            text(page)
-                .await
-                .contains(&format!("Try again in {expected}")),
+            text(page).await.contains(&format!("Try again in {expected}")),
             "{retry_after}"
         );
     }
@@ -299,9 +264,7 @@ async fn the_page_says_where_a_sign_in_leads_and_how_long_to_wait() {
 #[tokio::test]
 async fn a_key_is_on_the_page_only_where_it_was_made() {
     for (name, response) in pages() {
-        let shown = text(response)
-            .await
-            .contains("sk-0123456789abcdef0123456789abcdef");
+        let shown = text(response).await.contains("sk-0123456789abcdef0123456789abcdef");
         assert_eq!(shown, name == "account_fresh_key", "{name}");
     }
 }
@@ -333,11 +296,7 @@ fn programs_are_called_what_people_call_them() {
 #[tokio::test]
 async fn the_stylesheet_is_kept_for_a_year_under_its_exact_name_alone() {
     for (path, status, cache) in [
-        (
-            stylesheet_path(),
-            200,
-            Some("public, max-age=31536000, immutable"),
-        ),
+        (stylesheet_path(), 200, Some("public, max-age=31536000, immutable")),
         ("/assets/authd-0000000000000000.css", 200, Some("no-store")),
         ("/assets/other.css", 404, None),
         ("/assets/", 404, None),
@@ -353,20 +312,14 @@ async fn the_stylesheet_is_kept_for_a_year_under_its_exact_name_alone() {
             "{path}"
         );
     }
-    assert!(
-        !text(stylesheet(stylesheet_path()))
-            .await
-            .contains("http://127")
-    );
+    assert!(!text(stylesheet(stylesheet_path())).await.contains("http://127"));
 }
 
 /// Contrast by WCAG 2.2, 1.4.3 (4.5 for text) and 1.4.11 (3 for edges of controls and for the focus ring).
 #[test]
 fn colours_have_the_contrast_of_level_aa() {
     let css = include_str!("authd.css");
-    let (light, rest) = css
-        .split_once("@media (prefers-color-scheme: dark)")
-        .unwrap();
+    let (light, rest) = css.split_once("@media (prefers-color-scheme: dark)").unwrap();
     let dark = rest.split("* {").next().unwrap();
     for (scheme, css) in [("light", light), ("dark", dark)] {
         let colours = colours(css);
@@ -388,10 +341,7 @@ fn colours_have_the_contrast_of_level_aa() {
         ] {
             let (one, two) = (colours[front] + 0.05, colours[back] + 0.05);
             let contrast = one.max(two) / one.min(two);
-            assert!(
-                contrast >= least,
-                "{scheme}: {front} on {back} is {contrast:.2}"
-            );
+            assert!(contrast >= least, "{scheme}: {front} on {back} is {contrast:.2}");
         }
     }
 }
@@ -407,18 +357,11 @@ fn colours(css: &str) -> HashMap<&str, f64> {
         }
     };
     css.lines()
-        .filter_map(|line| {
-            line.trim()
-                .strip_prefix("--")?
-                .strip_suffix(';')?
-                .split_once(": #")
-        })
+        .filter_map(|line| line.trim().strip_prefix("--")?.strip_suffix(';')?.split_once(": #"))
         .map(|(name, hex)| {
             (
                 name,
-                0.2126 * channel(&hex[..2])
-                    + 0.7152 * channel(&hex[2..4])
-                    + 0.0722 * channel(&hex[4..]),
+                0.2126 * channel(&hex[..2]) + 0.7152 * channel(&hex[2..4]) + 0.0722 * channel(&hex[4..]),
             )
         })
         .collect()
@@ -427,13 +370,11 @@ fn colours(css: &str) -> HashMap<&str, f64> {
 /// Writes the pages and the stylesheet to a folder to look at: `PAGES=/tmp/pages cargo test --workspace --lib pages::`.
 #[tokio::test]
 async fn the_pages_are_written_where_they_are_asked_for() {
-    let Some(folder) = std::env::var_os("PAGES").map(std::path::PathBuf::from) else { return };
+    let Some(folder) = std::env::var_os("PAGES").map(std::path::PathBuf::from) else {
+        return;
+    };
     std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(
-        folder.join("authd.css"),
-        text(stylesheet(stylesheet_path())).await,
-    )
-    .unwrap();
+    std::fs::write(folder.join("authd.css"), text(stylesheet(stylesheet_path())).await).unwrap();
     for (name, response) in pages() {
         let html = text(response).await.replace(stylesheet_path(), "authd.css");
         std::fs::write(folder.join(format!("{name}.html")), html).unwrap();

@@ -29,20 +29,41 @@ pub(super) fn announce(serving: &Serving, addresses: &Addresses, output: Output)
     }
     let mut hosts: Vec<&str> = serving.engine.hosts().collect();
     hosts.sort_unstable();
-    println!("authd is ready, serving {} ({})\n", settings.instance, serving.engine.digest());
-    println!("  Sign in            {}/login   (listening on http://{public})", settings.public_url);
+    println!(
+        "authd is ready, serving {} ({})\n",
+        settings.instance,
+        serving.engine.digest()
+    );
+    println!(
+        "  Sign in            {}/login   (listening on http://{public})",
+        settings.public_url
+    );
     match &settings.bootstrap_admin {
         Some(admin) => {
             println!("  Administrator      {}", admin.email);
             println!("                     first password: {}", admin.password_source);
         }
-        None => println!("  Administrator      none declared: add spec.bootstrapAdmin to Authd {}", settings.instance),
+        None => println!(
+            "  Administrator      none declared: add spec.bootstrapAdmin to Authd {}",
+            settings.instance
+        ),
     }
     println!("  nginx asks         http://{verify}/verify/nginx");
     println!("  other proxies ask  http://{verify}/verify/forward");
     println!("  Metrics, health    http://{admin}/metrics  /livez  /readyz  /snapshot");
-    println!("  Hosts              {}\n", if hosts.is_empty() { "none yet: add an AccessPolicy".to_owned() } else { hosts.join(", ") });
-    let host = hosts.iter().find(|host| !host.starts_with("*.")).copied().unwrap_or("app.example.com");
+    println!(
+        "  Hosts              {}\n",
+        if hosts.is_empty() {
+            "none yet: add an AccessPolicy".to_owned()
+        } else {
+            hosts.join(", ")
+        }
+    );
+    let host = hosts
+        .iter()
+        .find(|host| !host.starts_with("*."))
+        .copied()
+        .unwrap_or("app.example.com");
     println!("  Try it: ask as a proxy would whether a stranger may open http://{host}/\n");
     println!(
         "    curl -i http://{verify}/verify/forward -H 'X-Forwarded-Method: GET' -H 'X-Forwarded-Proto: http' \\\n         \

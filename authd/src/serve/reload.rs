@@ -22,10 +22,15 @@ pub(super) struct Watched {
 
 /// Begins to watch the folder of resources, if there is one.
 pub(super) fn watch(serve: &Serve) -> anyhow::Result<Option<Watched>> {
-    let Some(folder) = &serve.source.resources else { return Ok(None) };
+    let Some(folder) = &serve.source.resources else {
+        return Ok(None);
+    };
     let seen = load::read(folder).digest;
     let watch = Watch::begin(folder, seen, Timing::default())?;
-    Ok(Some(Watched { folder: folder.clone(), watch }))
+    Ok(Some(Watched {
+        folder: folder.clone(),
+        watch,
+    }))
 }
 
 /// Puts each good change to use until the stop.
@@ -49,7 +54,11 @@ async fn apply(app: &App, loaded: Loaded, folder: &std::path::Path, instance: Op
     let problems = match source::compile(loaded, folder, instance) {
         Ok(source::Outcome { ready: Some(ready), .. }) => match app.put_to_use(ready.snapshot, ready.digest).await {
             Ok(serving) => {
-                tracing::info!(snapshot.digest = serving.engine.digest(), generation = serving.generation, "config_loaded");
+                tracing::info!(
+                    snapshot.digest = serving.engine.digest(),
+                    generation = serving.generation,
+                    "config_loaded"
+                );
                 return;
             }
             Err(error) => vec![error.to_string()],
@@ -67,5 +76,8 @@ async fn apply(app: &App, loaded: Loaded, folder: &std::path::Path, instance: Op
         snapshot.digest = serving.as_ref().map(|serving| serving.engine.digest()),
         "config_refused: the old snapshot goes on serving"
     );
-    app.audit.record(Event { reason: Some("Problems"), ..Event::new(app.now(), Kind::ConfigRefused, Outcome::Failure) });
+    app.audit.record(Event {
+        reason: Some("Problems"),
+        ..Event::new(app.now(), Kind::ConfigRefused, Outcome::Failure)
+    });
 }

@@ -17,7 +17,9 @@ use crate::login::change_password::{self, Change};
 use crate::login::own_keys::{self, Wanted};
 use crate::login::sign_out::{Which, end_others};
 use crate::pages::csrf::Purpose;
-use crate::pages::{Account, Form as AccountForm, FreshKey, KeyRow, Notice, Page, PasswordRules, Place, Refused, SessionRow};
+use crate::pages::{
+    Account, Form as AccountForm, FreshKey, KeyRow, Notice, Page, PasswordRules, Place, Refused, SessionRow,
+};
 use crate::store::{Key, Session};
 
 /// What the page is to say first.
@@ -47,7 +49,15 @@ pub async fn show(State(app): State<Arc<App>>, visitor: Visitor, Query(done): Qu
         Some("key") => Some(Notice::KeyDeleted),
         _ => None,
     };
-    page(&app, &visitor, News { notice, ..News::default() }).await
+    page(
+        &app,
+        &visitor,
+        News {
+            notice,
+            ..News::default()
+        },
+    )
+    .await
 }
 
 /// A form that changes something of the account, by whoever posts it.
@@ -72,14 +82,20 @@ pub struct EndSession {
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn end_session(State(app): State<Arc<App>>, visitor: Visitor, Form(form): Form<EndSession>) -> Result<Response, Broken> {
+pub async fn end_session(
+    State(app): State<Arc<App>>,
+    visitor: Visitor,
+    Form(form): Form<EndSession>,
+) -> Result<Response, Broken> {
     let session = posted!(visitor, form);
     let (which, done) = match form.session.parse::<Uuid>() {
         Ok(id) => (Which::One(id), "session"),
         Err(_) => (Which::Others, "sessions"),
     };
     match end_others(&app, session.signed_in.id(), session.claims.session, which).await {
-        Ok(_) | Err(crate::store::Error::NotFound) => Ok(Redirect::to(&format!("/account?done={done}")).into_response()),
+        Ok(_) | Err(crate::store::Error::NotFound) => {
+            Ok(Redirect::to(&format!("/account?done={done}")).into_response())
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -98,14 +114,24 @@ pub struct MakeKey {
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn make_key(State(app): State<Arc<App>>, visitor: Visitor, Form(form): Form<MakeKey>) -> Result<Response, Broken> {
+pub async fn make_key(
+    State(app): State<Arc<App>>,
+    visitor: Visitor,
+    Form(form): Form<MakeKey>,
+) -> Result<Response, Broken> {
     let session = posted!(visitor, form);
     let refused = |text: &str| text.to_owned();
     let outcome = match expiry(&form.expires, app.now()) {
-        _ if session.signed_in.caller.principal.is_pending() => Err(refused("Your account waits for an administrator.")),
+        _ if session.signed_in.caller.principal.is_pending() => {
+            Err(refused("Your account waits for an administrator."))
+        }
         Err(()) => Err(refused("That is not how long a key can last.")),
         Ok(expires_at) => {
-            let wanted = Wanted { name: form.name.clone(), endpoints: None, expires_at };
+            let wanted = Wanted {
+                name: form.name.clone(),
+                endpoints: None,
+                expires_at,
+            };
             match own_keys::make(&app, &visitor.serving, session.signed_in.id(), wanted).await {
                 Ok(made) => Ok(made),
                 Err(own_keys::Error::Store(error)) => return Err(error.into()),
@@ -114,10 +140,34 @@ pub async fn make_key(State(app): State<Arc<App>>, visitor: Visitor, Form(form):
         }
     };
     match outcome {
-        Ok((key, row)) => page(&app, &visitor, News { fresh: Some(FreshKey { name: &row.name, key: &key }), ..News::default() }).await,
+        Ok((key, row)) => {
+            page(
+                &app,
+                &visitor,
+                News {
+                    fresh: Some(FreshKey {
+                        name: &row.name,
+                        key: &key,
+                    }),
+                    ..News::default()
+                },
+            )
+            .await
+        }
         Err(text) => {
-            let refused = Some(Refused { form: AccountForm::Keys, text: &text });
-            page(&app, &visitor, News { refused, ..News::default() }).await
+            let refused = Some(Refused {
+                form: AccountForm::Keys,
+                text: &text,
+            });
+            page(
+                &app,
+                &visitor,
+                News {
+                    refused,
+                    ..News::default()
+                },
+            )
+            .await
         }
     }
 }
@@ -134,7 +184,11 @@ pub struct DeleteKey {
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn delete_key(State(app): State<Arc<App>>, visitor: Visitor, Form(form): Form<DeleteKey>) -> Result<Response, Broken> {
+pub async fn delete_key(
+    State(app): State<Arc<App>>,
+    visitor: Visitor,
+    Form(form): Form<DeleteKey>,
+) -> Result<Response, Broken> {
     let session = posted!(visitor, form);
     match own_keys::delete(&app, session.signed_in.id(), form.key).await {
         Ok(()) | Err(crate::store::Error::NotFound) => Ok(Redirect::to("/account?done=key").into_response()),
@@ -173,8 +227,19 @@ pub async fn change_password(
         Err(change_password::Error::Store(error)) => Err(error.into()),
         Err(error) => {
             let text = sentence(&error.to_string());
-            let refused = Some(Refused { form: AccountForm::Password, text: &text });
-            page(&app, &visitor, News { refused, ..News::default() }).await
+            let refused = Some(Refused {
+                form: AccountForm::Password,
+                text: &text,
+            });
+            page(
+                &app,
+                &visitor,
+                News {
+                    refused,
+                    ..News::default()
+                },
+            )
+            .await
         }
     }
 }
@@ -186,10 +251,15 @@ async fn page(app: &App, visitor: &Visitor, news: News<'_>) -> Result<Response, 
     let InSession { signed_in, claims } = session;
     let sessions = app.store.sessions_of(signed_in.id(), app.now()).await?;
     let keys = app.store.keys_of(signed_in.id()).await?;
-    let addresses: Vec<Option<&str>> =
-        sessions.iter().map(|session| Some(session.client_address.as_str()).filter(|address| !address.is_empty())).collect();
-    let session_rows: Vec<SessionRow<'_>> =
-        sessions.iter().zip(addresses).map(|(session, address)| session_row(session, address, claims.session)).collect();
+    let addresses: Vec<Option<&str>> = sessions
+        .iter()
+        .map(|session| Some(session.client_address.as_str()).filter(|address| !address.is_empty()))
+        .collect();
+    let session_rows: Vec<SessionRow<'_>> = sessions
+        .iter()
+        .zip(addresses)
+        .map(|(session, address)| session_row(session, address, claims.session))
+        .collect();
     let key_rows: Vec<KeyRow<'_>> = keys.iter().rev().map(key_row).collect();
     let settings = visitor.serving.settings();
     let page = Account {
@@ -200,7 +270,9 @@ async fn page(app: &App, visitor: &Visitor, news: News<'_>) -> Result<Response, 
         sessions: &session_rows,
         keys: &key_rows,
         fresh_key: news.fresh,
-        password: signed_in.user.password_hash.as_ref().map(|_| PasswordRules { min_length: settings.passwords.min_length }),
+        password: signed_in.user.password_hash.as_ref().map(|_| PasswordRules {
+            min_length: settings.passwords.min_length,
+        }),
         notice: news.notice,
         refused: news.refused,
         csrf: &visitor.form_token(Purpose::Account(claims.session)),
@@ -217,7 +289,11 @@ fn session_row<'a>(session: &'a Session, address: Option<&'a str>, here: Uuid) -
         address,
         since: session.created_at,
         seen: session.last_seen_at,
-        place: if session.id == here { Place::Here } else { Place::Elsewhere },
+        place: if session.id == here {
+            Place::Here
+        } else {
+            Place::Elsewhere
+        },
     }
 }
 
@@ -245,6 +321,9 @@ fn expiry(text: &str, now: jiff::Timestamp) -> Result<Option<jiff::Timestamp>, (
 /// A fragment as a sentence for people.
 fn sentence(fragment: &str) -> String {
     let mut letters = fragment.chars();
-    let first = letters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
+    let first = letters
+        .next()
+        .map(|first| first.to_uppercase().collect::<String>())
+        .unwrap_or_default();
     format!("{first}{}.", letters.as_str())
 }

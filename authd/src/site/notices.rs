@@ -10,12 +10,17 @@ use crate::pages::{Denied, NotFound, Page, Pending, SignedOut};
 
 /// `GET /signed-out`.
 pub async fn signed_out(visitor: Visitor) -> Response {
-    SignedOut { site: &visitor.serving.site }.respond()
+    SignedOut {
+        site: &visitor.serving.site,
+    }
+    .respond()
 }
 
 /// `GET /denied`: for somebody who is signed in and may not go where they wanted.
 pub async fn denied(visitor: Visitor, Query(asked): Query<Asked>) -> Response {
-    let Some(session) = &visitor.session else { return Redirect::to("/login").into_response() };
+    let Some(session) = &visitor.session else {
+        return Redirect::to("/login").into_response();
+    };
     let return_to = visitor.return_to(asked.address());
     let url = return_to.as_deref().and_then(|address| url::Url::parse(address).ok());
     let host = url.as_ref().and_then(url::Url::host_str).unwrap_or("this page");
@@ -33,7 +38,9 @@ pub async fn denied(visitor: Visitor, Query(asked): Query<Asked>) -> Response {
 
 /// `GET /pending`: for somebody whose account waits for an administrator.
 pub async fn pending(visitor: Visitor, Query(asked): Query<Asked>) -> Response {
-    let Some(session) = &visitor.session else { return Redirect::to("/login").into_response() };
+    let Some(session) = &visitor.session else {
+        return Redirect::to("/login").into_response();
+    };
     if !session.signed_in.caller.principal.is_pending() {
         let return_to = visitor.return_to(asked.address());
         return Redirect::to(return_to.as_deref().unwrap_or("/account")).into_response();
@@ -52,5 +59,8 @@ pub async fn pending(visitor: Visitor, Query(asked): Query<Asked>) -> Response {
 
 /// Where there is no page.
 pub async fn not_found(visitor: Visitor) -> Response {
-    NotFound { site: &visitor.serving.site }.respond()
+    NotFound {
+        site: &visitor.serving.site,
+    }
+    .respond()
 }

@@ -61,7 +61,10 @@ pub async fn post(State(app): State<Arc<App>>, visitor: Visitor, Form(posted): F
     if !visitor.posted(Purpose::SignIn, &posted.csrf) {
         return page(&visitor, &posted.email, return_to.as_deref(), Some(Refusal::StaleForm));
     }
-    let typed = Typed { email: &posted.email, password: posted.password };
+    let typed = Typed {
+        email: &posted.email,
+        password: posted.password,
+    };
     match password::sign_in(&app, &visitor.serving, typed, visitor.origin.device()).await {
         Ok(signed_in) => {
             // A session that was there before does not outlive signing in again.
@@ -82,7 +85,9 @@ pub async fn post(State(app): State<Arc<App>>, visitor: Visitor, Form(posted): F
 
 fn refusal(error: &password::Error) -> Refusal {
     match error {
-        password::Error::Limited(limited) => Refusal::TooMany { retry_after: limited.retry_after },
+        password::Error::Limited(limited) => Refusal::TooMany {
+            retry_after: limited.retry_after,
+        },
         password::Error::Credentials | password::Error::NotAdmitted | password::Error::Disabled => Refusal::Credentials,
         password::Error::Busy | password::Error::Unavailable(_) | password::Error::Broken(_) => Refusal::Unavailable,
     }
@@ -94,7 +99,10 @@ fn page(visitor: &Visitor, email: &str, return_to: Option<&str>, refusal: Option
     let form_origins = origins(return_to);
     let page = SignIn {
         site: &visitor.serving.site,
-        password: visitor.serving.password_provider().map(|_| PasswordForm { csrf: &csrf, email }),
+        password: visitor
+            .serving
+            .password_provider()
+            .map(|_| PasswordForm { csrf: &csrf, email }),
         providers: &[],
         return_to,
         refusal,
@@ -117,7 +125,11 @@ pub struct Leaving {
 ///
 /// # Errors
 /// The database does not answer: the session goes on.
-pub async fn leave(State(app): State<Arc<App>>, visitor: Visitor, Form(posted): Form<Leaving>) -> Result<Response, Broken> {
+pub async fn leave(
+    State(app): State<Arc<App>>,
+    visitor: Visitor,
+    Form(posted): Form<Leaving>,
+) -> Result<Response, Broken> {
     let settings = visitor.serving.settings();
     if let Some(session) = &visitor.session {
         if !visitor.posted(Purpose::SignOut(session.claims.session), &posted.csrf) {
@@ -127,20 +139,29 @@ pub async fn leave(State(app): State<Arc<App>>, visitor: Visitor, Form(posted): 
     }
     let next = match posted.then.as_deref() {
         Some("sign-in") => sign_in_again(visitor.return_to(posted.return_to.as_deref())),
-        _ => settings.sign_out_redirect.clone().unwrap_or_else(|| "/signed-out".to_owned()),
+        _ => settings
+            .sign_out_redirect
+            .clone()
+            .unwrap_or_else(|| "/signed-out".to_owned()),
     };
     let mut response = Redirect::to(&next).into_response();
     no_store(&mut response);
-    response.headers_mut().insert(header::SET_COOKIE, cookie::clear(settings));
+    response
+        .headers_mut()
+        .insert(header::SET_COOKIE, cookie::clear(settings));
     Ok(response)
 }
 
 fn sign_in_again(return_to: Option<String>) -> String {
-    let Some(address) = return_to else { return "/login".to_owned() };
+    let Some(address) = return_to else {
+        return "/login".to_owned();
+    };
     let address: String = url::form_urlencoded::byte_serialize(address.as_bytes()).collect();
     format!("/login?return_to={address}")
 }
 
 fn no_store(response: &mut Response) {
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }

@@ -47,7 +47,14 @@ impl FromRequestParts<Arc<App>> for Visitor {
                 (visit, cookie)
             }
         };
-        Ok(Self { serving, origin, session, visit, begun, headers: parts.headers.clone() })
+        Ok(Self {
+            serving,
+            origin,
+            session,
+            visit,
+            begun,
+            headers: parts.headers.clone(),
+        })
     }
 }
 
@@ -61,7 +68,10 @@ impl Visitor {
     /// Whether a form for this purpose was posted from our own page.
     #[must_use]
     pub fn posted(&self, purpose: Purpose, token: &str) -> bool {
-        self.serving.csrf.check(&self.headers, &self.serving.public_url.origin(), purpose, token).is_ok()
+        self.serving
+            .csrf
+            .check(&self.headers, &self.serving.public_url.origin(), purpose, token)
+            .is_ok()
     }
 
     /// Where they want to go, if they may be sent there.
@@ -83,5 +93,9 @@ impl Visitor {
 /// The origin of an address that was accepted, for `form-action`.
 #[must_use]
 pub fn origins(return_to: Option<&str>) -> Vec<url::Origin> {
-    return_to.and_then(|address| url::Url::parse(address).ok()).map(|url| url.origin()).into_iter().collect()
+    return_to
+        .and_then(|address| url::Url::parse(address).ok())
+        .map(|url| url.origin())
+        .into_iter()
+        .collect()
 }

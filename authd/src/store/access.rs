@@ -39,18 +39,16 @@ impl Store {
         now: Timestamp,
     ) -> Result<Ended, Error> {
         let mut transaction = self.begin().await?;
-        let done =
-            sqlx::query("UPDATE users SET password_hash = $2, updated_at = $3 WHERE id = $1")
-                .bind(user.to_string())
-                .bind(hash.expose_secret())
-                .bind(now.as_millisecond())
-                .execute(&mut *transaction)
-                .await?;
+        let done = sqlx::query("UPDATE users SET password_hash = $2, updated_at = $3 WHERE id = $1")
+            .bind(user.to_string())
+            .bind(hash.expose_secret())
+            .bind(now.as_millisecond())
+            .execute(&mut *transaction)
+            .await?;
         if done.rows_affected() == 0 {
             return Err(Error::NotFound);
         }
-        let revocations =
-            end_all(&mut transaction, user, keep, (Reason::PasswordChanged, now)).await?;
+        let revocations = end_all(&mut transaction, user, keep, (Reason::PasswordChanged, now)).await?;
         transaction.commit().await?;
         Ok(Ended {
             revocations,
@@ -69,19 +67,18 @@ impl Store {
             .bind(new.expose_secret())
             .execute(&self.writer)
             .await?;
-        if done.rows_affected() == 0 { Err(Error::NotFound) } else { Ok(()) }
+        if done.rows_affected() == 0 {
+            Err(Error::NotFound)
+        } else {
+            Ok(())
+        }
     }
 
     /// Changes the role and ends every session of the user; the role that the user has already changes nothing.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::LastAdmin`], [`Error::Unavailable`].
-    pub async fn change_role(
-        &self,
-        user: Uuid,
-        role: Role,
-        now: Timestamp,
-    ) -> Result<Ended, Error> {
+    pub async fn change_role(&self, user: Uuid, role: Role, now: Timestamp) -> Result<Ended, Error> {
         let mut transaction = self.begin().await?;
         let before = find(&mut transaction, user).await?;
         if before.role == role {
@@ -112,8 +109,7 @@ impl Store {
         keep_an_admin(&mut transaction, &before).await?;
         set_disabled(&mut transaction, user, true, now).await?;
         let keys = keys::hashes_of(&mut transaction, user).await?;
-        let revocations =
-            end_all(&mut transaction, user, None, (Reason::AccountDisabled, now)).await?;
+        let revocations = end_all(&mut transaction, user, None, (Reason::AccountDisabled, now)).await?;
         transaction.commit().await?;
         Ok(Ended { revocations, keys })
     }
@@ -140,8 +136,7 @@ impl Store {
         let before = find(&mut transaction, user).await?;
         keep_an_admin(&mut transaction, &before).await?;
         let keys = keys::hashes_of(&mut transaction, user).await?;
-        let revocations =
-            end_all(&mut transaction, user, None, (Reason::AccountDeleted, now)).await?;
+        let revocations = end_all(&mut transaction, user, None, (Reason::AccountDeleted, now)).await?;
         // The other tables refer to this one with ON DELETE CASCADE.
         sqlx::query("DELETE FROM users WHERE id = $1")
             .bind(user.to_string())
@@ -162,17 +157,12 @@ async fn keep_an_admin(connection: &mut SqliteConnection, user: &User) -> Result
     if user.role != Role::Admin {
         return Ok(());
     }
-    let others: i64 = sqlx::query_scalar(
-        "SELECT COUNT(*) FROM users WHERE role = 'admin' AND disabled = FALSE AND id <> $1",
-    )
-    .bind(user.id.to_string())
-    .fetch_one(connection)
-    .await?;
-    if others == 0 {
-        Err(Error::LastAdmin)
-    } else {
-        Ok(())
-    }
+    let others: i64 =
+        sqlx::query_scalar("SELECT COUNT(*) FROM users WHERE role = 'admin' AND disabled = FALSE AND id <> $1")
+            .bind(user.id.to_string())
+            .fetch_one(connection)
+            .await?;
+    if others == 0 { Err(Error::LastAdmin) } else { Ok(()) }
 }
 
 async fn set_disabled(

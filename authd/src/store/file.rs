@@ -62,11 +62,7 @@ pub(super) async fn open(dir: &Path) -> Result<Store, Error> {
 fn prepare(dir: &Path) -> Result<PathBuf, Error> {
     let refusal = |path: &Path, wanted: &'static str| {
         let path = path.to_owned();
-        move |source: io::Error| Error::Path {
-            path,
-            wanted,
-            source,
-        }
+        move |source: io::Error| Error::Path { path, wanted, source }
     };
     let wanted = "the data directory must be one that this user may make or write to";
     let dir = std::path::absolute(dir).map_err(refusal(dir, wanted))?;
@@ -77,8 +73,7 @@ fn prepare(dir: &Path) -> Result<PathBuf, Error> {
         .map_err(refusal(&dir, wanted))?;
 
     let path = dir.join(FILE);
-    let wanted =
-        "it must be a file that this user owns, in a directory that this user may write to";
+    let wanted = "it must be a file that this user owns, in a directory that this user may write to";
     let file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -104,13 +99,7 @@ fn close_to_others(file: &File) -> io::Result<()> {
 
 fn migrator() -> Migrator {
     let migration = |&(version, name, sql): &(i64, &'static str, &'static str)| {
-        Migration::new(
-            version,
-            name.into(),
-            MigrationType::Simple,
-            sql.into_sql_str(),
-            false,
-        )
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
     };
     Migrator::with_migrations(MIGRATIONS.iter().map(migration).collect())
 }
@@ -119,25 +108,17 @@ fn opening(path: &Path, error: sqlx::Error) -> Error {
     const NOT_A_DATABASE: &str = "26";
     match &error {
         sqlx::Error::Database(cause) if cause.code().as_deref() == Some(NOT_A_DATABASE) => {
-            Error::NotDatabase {
-                path: path.to_owned(),
-            }
+            Error::NotDatabase { path: path.to_owned() }
         }
         _ => Error::Unavailable(error),
     }
 }
 
 fn migrating(path: &Path, error: MigrateError) -> Error {
-    let known = MIGRATIONS
-        .iter()
-        .map(|(version, ..)| *version)
-        .max()
-        .unwrap_or(0);
+    let known = MIGRATIONS.iter().map(|(version, ..)| *version).max().unwrap_or(0);
     let path = path.to_owned();
     match error {
-        MigrateError::VersionMissing(found) if found > known => {
-            Error::TooNew { path, found, known }
-        }
+        MigrateError::VersionMissing(found) if found > known => Error::TooNew { path, found, known },
         MigrateError::Execute(error) => opening(&path, error),
         source => Error::Schema { path, source },
     }

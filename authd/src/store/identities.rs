@@ -55,16 +55,12 @@ impl Store {
     /// [`Error::Unavailable`].
     pub async fn upsert_identity(&self, identity: &Identity) -> Result<ClaimsChange, Error> {
         let mut transaction = self.begin().await?;
-        let before: Option<Identity> =
-            sqlx::query_as("SELECT * FROM identities WHERE provider = $1 AND subject = $2")
-                .bind(&identity.provider)
-                .bind(&identity.subject)
-                .fetch_optional(&mut *transaction)
-                .await?;
-        if before
-            .as_ref()
-            .is_some_and(|before| before.user_id != identity.user_id)
-        {
+        let before: Option<Identity> = sqlx::query_as("SELECT * FROM identities WHERE provider = $1 AND subject = $2")
+            .bind(&identity.provider)
+            .bind(&identity.subject)
+            .fetch_optional(&mut *transaction)
+            .await?;
+        if before.as_ref().is_some_and(|before| before.user_id != identity.user_id) {
             return Err(Error::Conflict);
         }
         sqlx::query(
@@ -91,17 +87,9 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Unavailable`].
-    pub async fn find_identity(
-        &self,
-        provider: &str,
-        subject: &str,
-    ) -> Result<Option<Identity>, Error> {
+    pub async fn find_identity(&self, provider: &str, subject: &str) -> Result<Option<Identity>, Error> {
         let query = sqlx::query_as("SELECT * FROM identities WHERE provider = $1 AND subject = $2");
-        Ok(query
-            .bind(provider)
-            .bind(subject)
-            .fetch_optional(&self.readers)
-            .await?)
+        Ok(query.bind(provider).bind(subject).fetch_optional(&self.readers).await?)
     }
 
     /// The user's identities, by provider.
@@ -109,13 +97,8 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn identities_of(&self, user: Uuid) -> Result<Vec<Identity>, Error> {
-        let query = sqlx::query_as(
-            "SELECT * FROM identities WHERE user_id = $1 ORDER BY provider, subject",
-        );
-        Ok(query
-            .bind(user.to_string())
-            .fetch_all(&self.readers)
-            .await?)
+        let query = sqlx::query_as("SELECT * FROM identities WHERE user_id = $1 ORDER BY provider, subject");
+        Ok(query.bind(user.to_string()).fetch_all(&self.readers).await?)
     }
 
     /// The groups that the user is in, by name; a group that two sources name comes twice.
@@ -123,13 +106,9 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn memberships_of(&self, user: Uuid) -> Result<Vec<Membership>, Error> {
-        let query = sqlx::query_as(
-            "SELECT group_name, source FROM memberships WHERE user_id = $1 ORDER BY group_name, source",
-        );
-        Ok(query
-            .bind(user.to_string())
-            .fetch_all(&self.readers)
-            .await?)
+        let query =
+            sqlx::query_as("SELECT group_name, source FROM memberships WHERE user_id = $1 ORDER BY group_name, source");
+        Ok(query.bind(user.to_string()).fetch_all(&self.readers).await?)
     }
 
     /// The names of the groups that the user is in, sorted, each once.
@@ -151,12 +130,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::NotFound`] when there are groups and no such user; [`Error::Unavailable`].
-    pub async fn set_membership(
-        &self,
-        user: Uuid,
-        source: &str,
-        groups: &[String],
-    ) -> Result<(), Error> {
+    pub async fn set_membership(&self, user: Uuid, source: &str, groups: &[String]) -> Result<(), Error> {
         let mut transaction = self.begin().await?;
         sqlx::query("DELETE FROM memberships WHERE user_id = $1 AND source = $2")
             .bind(user.to_string())

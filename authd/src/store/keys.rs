@@ -114,12 +114,8 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn keys_of(&self, user: Uuid) -> Result<Vec<Key>, Error> {
-        let query =
-            sqlx::query_as("SELECT * FROM api_keys WHERE user_id = $1 ORDER BY created_at, id");
-        Ok(query
-            .bind(user.to_string())
-            .fetch_all(&self.readers)
-            .await?)
+        let query = sqlx::query_as("SELECT * FROM api_keys WHERE user_id = $1 ORDER BY created_at, id");
+        Ok(query.bind(user.to_string()).fetch_all(&self.readers).await?)
     }
 
     /// Every key that opens something now: not expired, and of a user who is not disabled.
@@ -137,11 +133,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Unavailable`].
-    pub async fn key_by_hash(
-        &self,
-        hash: &KeyHash,
-        now: Timestamp,
-    ) -> Result<Option<ActiveKey>, Error> {
+    pub async fn key_by_hash(&self, hash: &KeyHash, now: Timestamp) -> Result<Option<ActiveKey>, Error> {
         let query = sqlx::query_as(active!("k.hash = $2"))
             .bind(now.as_millisecond())
             .bind(hash.as_slice());
@@ -153,12 +145,11 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`] when the user has no such key, also when somebody else does; [`Error::Unavailable`].
     pub async fn delete_key(&self, user: Uuid, id: Uuid) -> Result<KeyHash, Error> {
-        let Hash(hash) =
-            sqlx::query_as("DELETE FROM api_keys WHERE id = $1 AND user_id = $2 RETURNING hash")
-                .bind(id.to_string())
-                .bind(user.to_string())
-                .fetch_one(&self.writer)
-                .await?;
+        let Hash(hash) = sqlx::query_as("DELETE FROM api_keys WHERE id = $1 AND user_id = $2 RETURNING hash")
+            .bind(id.to_string())
+            .bind(user.to_string())
+            .fetch_one(&self.writer)
+            .await?;
         Ok(hash)
     }
 
@@ -192,10 +183,7 @@ impl Store {
 }
 
 /// The hashes of all keys of the user, expired ones too.
-pub(super) async fn hashes_of(
-    connection: &mut SqliteConnection,
-    user: Uuid,
-) -> Result<Vec<KeyHash>, Error> {
+pub(super) async fn hashes_of(connection: &mut SqliteConnection, user: Uuid) -> Result<Vec<KeyHash>, Error> {
     let hashes: Vec<Hash> = sqlx::query_as("SELECT hash FROM api_keys WHERE user_id = $1")
         .bind(user.to_string())
         .fetch_all(connection)

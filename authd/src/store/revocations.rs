@@ -64,12 +64,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Unavailable`].
-    pub async fn add_revocation(
-        &self,
-        revocation: Revocation,
-        reason: Reason,
-        now: Timestamp,
-    ) -> Result<(), Error> {
+    pub async fn add_revocation(&self, revocation: Revocation, reason: Reason, now: Timestamp) -> Result<(), Error> {
         let mut connection = self.writer.acquire().await?;
         insert(&mut connection, &revocation, reason, now).await
     }
@@ -180,10 +175,7 @@ impl FromRow<'_, SqliteRow> for Revocation {
             "session" => RevocationKind::Session,
             "token" => RevocationKind::Token,
             other => {
-                return Err(undecodable(
-                    "kind",
-                    format!("`{other}` is no kind of revocation"),
-                ));
+                return Err(undecodable("kind", format!("`{other}` is no kind of revocation")));
             }
         };
         Ok(Self {

@@ -108,12 +108,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is no such session or it was ended before; [`Error::Unavailable`].
-    pub async fn revoke_session(
-        &self,
-        id: Uuid,
-        reason: Reason,
-        now: Timestamp,
-    ) -> Result<Revocation, Error> {
+    pub async fn revoke_session(&self, id: Uuid, reason: Reason, now: Timestamp) -> Result<Revocation, Error> {
         let mut transaction = self.begin().await?;
         let ended: Ending = sqlx::query_as("SELECT id, expires_at FROM sessions WHERE id = $1")
             .bind(id.to_string())
@@ -146,12 +141,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Unavailable`].
-    pub async fn evict_oldest_sessions(
-        &self,
-        user: Uuid,
-        keep: u32,
-        now: Timestamp,
-    ) -> Result<Vec<Revocation>, Error> {
+    pub async fn evict_oldest_sessions(&self, user: Uuid, keep: u32, now: Timestamp) -> Result<Vec<Revocation>, Error> {
         let mut transaction = self.begin().await?;
         let ended: Vec<Ending> = sqlx::query_as(
             "SELECT id, expires_at FROM sessions WHERE user_id = $1
@@ -164,10 +154,7 @@ impl Store {
         .bind(i64::from(keep))
         .fetch_all(&mut *transaction)
         .await?;
-        let ended: Vec<_> = ended
-            .into_iter()
-            .map(|Ending(revocation)| revocation)
-            .collect();
+        let ended: Vec<_> = ended.into_iter().map(|Ending(revocation)| revocation).collect();
         end_sessions(&mut transaction, &ended, Reason::TooManySessions, now).await?;
         transaction.commit().await?;
         Ok(ended)
@@ -180,13 +167,11 @@ impl Store {
     pub async fn touch_sessions(&self, seen: &[(Uuid, Timestamp)]) -> Result<(), Error> {
         let mut transaction = self.begin().await?;
         for (id, at) in seen {
-            sqlx::query(
-                "UPDATE sessions SET last_seen_at = $2 WHERE id = $1 AND last_seen_at < $2",
-            )
-            .bind(id.to_string())
-            .bind(at.as_millisecond())
-            .execute(&mut *transaction)
-            .await?;
+            sqlx::query("UPDATE sessions SET last_seen_at = $2 WHERE id = $1 AND last_seen_at < $2")
+                .bind(id.to_string())
+                .bind(at.as_millisecond())
+                .execute(&mut *transaction)
+                .await?;
         }
         Ok(transaction.commit().await?)
     }
@@ -210,17 +195,13 @@ pub(super) async fn revocable(
     user: Uuid,
     keep: Option<Uuid>,
 ) -> Result<Vec<Revocation>, Error> {
-    let endings: Vec<Ending> =
-        sqlx::query_as("SELECT id, expires_at FROM sessions WHERE user_id = $1 AND id <> $2")
-            .bind(user.to_string())
-            // No session has an empty id.
-            .bind(keep.map(|id| id.to_string()).unwrap_or_default())
-            .fetch_all(connection)
-            .await?;
-    Ok(endings
-        .into_iter()
-        .map(|Ending(revocation)| revocation)
-        .collect())
+    let endings: Vec<Ending> = sqlx::query_as("SELECT id, expires_at FROM sessions WHERE user_id = $1 AND id <> $2")
+        .bind(user.to_string())
+        // No session has an empty id.
+        .bind(keep.map(|id| id.to_string()).unwrap_or_default())
+        .fetch_all(connection)
+        .await?;
+    Ok(endings.into_iter().map(|Ending(revocation)| revocation).collect())
 }
 
 /// A session's row, read as that which ends it.

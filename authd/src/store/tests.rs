@@ -64,10 +64,7 @@ impl Fixture {
     }
 
     pub(super) async fn user(&self, email: &str) -> User {
-        self.store
-            .create_user(&self.new_user(email, Role::User))
-            .await
-            .unwrap()
+        self.store.create_user(&self.new_user(email, Role::User)).await.unwrap()
     }
 
     pub(super) async fn admin(&self, email: &str) -> User {
@@ -90,10 +87,7 @@ impl Fixture {
     }
 
     pub(super) async fn session(&self, user: Uuid) -> Session {
-        self.store
-            .create_session(&self.new_session(user))
-            .await
-            .unwrap()
+        self.store.create_session(&self.new_session(user)).await.unwrap()
     }
 
     pub(super) fn new_key(&self, user: Uuid) -> NewKey {
@@ -200,10 +194,7 @@ async fn readers_cannot_write() {
 async fn what_was_acknowledged_is_there_after_a_kill() {
     let fixture = fixture().await;
     let user = fixture.user("alice@example.com").await;
-    let (kept, ended) = (
-        fixture.session(user.id).await,
-        fixture.session(user.id).await,
-    );
+    let (kept, ended) = (fixture.session(user.id).await, fixture.session(user.id).await);
     let key = fixture.new_key(user.id);
     fixture.store.create_key(&key).await.unwrap();
     let revocation = fixture
@@ -219,14 +210,8 @@ async fn what_was_acknowledged_is_there_after_a_kill() {
     );
     assert_eq!(store.session_by_id(kept.id).await.unwrap(), Some(kept));
     assert_eq!(store.session_by_id(ended.id).await.unwrap(), None);
-    assert_eq!(
-        store.all_active_keys(at(1)).await.unwrap()[0].hash,
-        key.hash
-    );
-    assert_eq!(
-        store.load_active_revocations(at(1)).await.unwrap(),
-        vec![revocation]
-    );
+    assert_eq!(store.all_active_keys(at(1)).await.unwrap()[0].hash, key.hash);
+    assert_eq!(store.load_active_revocations(at(1)).await.unwrap(), vec![revocation]);
 }
 
 #[tokio::test]
@@ -238,14 +223,7 @@ async fn a_transaction_that_is_dropped_leaves_nothing() {
         .await
         .unwrap();
     drop(transaction);
-    assert!(
-        fixture
-            .store
-            .load_active_revocations(at(0))
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(fixture.store.load_active_revocations(at(0)).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -288,9 +266,7 @@ async fn a_newer_schema_is_refused() {
     );
     let text = error.to_string();
     assert!(
-        text.contains(
-            "authd.db` has schema 99, and this program knows only 1: run the newer program"
-        ),
+        text.contains("authd.db` has schema 99, and this program knows only 1: run the newer program"),
         "{text}"
     );
 }
@@ -298,11 +274,7 @@ async fn a_newer_schema_is_refused() {
 #[tokio::test]
 async fn a_schema_of_another_history_is_refused() {
     let fixture = fixture().await;
-    execute(
-        &fixture.store,
-        "UPDATE _sqlx_migrations SET checksum = x'00'",
-    )
-    .await;
+    execute(&fixture.store, "UPDATE _sqlx_migrations SET checksum = x'00'").await;
     let error = refusal(fixture.dir.path()).await;
     assert!(matches!(error, Error::Schema { .. }), "{error:?}");
 }
@@ -387,18 +359,9 @@ async fn two_hundred_sessions_at_once_are_all_there() {
     let sessions: Vec<_> = (0..200).map(|_| fixture.new_session(user.id)).collect();
     let made = sessions.iter().map(|session| {
         let (store, session) = (fixture.store.clone(), session.clone());
-        async move {
-            store
-                .create_session(&session)
-                .await
-                .map(|session| session.id)
-        }
+        async move { store.create_session(&session).await.map(|session| session.id) }
     });
-    let mut made: Vec<_> = join_all(made)
-        .await
-        .into_iter()
-        .map(Result::unwrap)
-        .collect();
+    let mut made: Vec<_> = join_all(made).await.into_iter().map(Result::unwrap).collect();
     let (_left, left_behind) = fixture.after_a_kill().await;
     let mut kept: Vec<_> = left_behind
         .sessions_of(user.id, at(0))

@@ -153,8 +153,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn user_by_email(&self, email: &str) -> Result<Option<User>, Error> {
-        let query =
-            sqlx::query_as("SELECT * FROM users WHERE email = $1").bind(email.to_lowercase());
+        let query = sqlx::query_as("SELECT * FROM users WHERE email = $1").bind(email.to_lowercase());
         Ok(query.fetch_optional(&self.readers).await?)
     }
 
@@ -184,12 +183,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Unavailable`].
-    pub async fn update_profile(
-        &self,
-        id: Uuid,
-        profile: &Profile,
-        now: Timestamp,
-    ) -> Result<User, Error> {
+    pub async fn update_profile(&self, id: Uuid, profile: &Profile, now: Timestamp) -> Result<User, Error> {
         let query = sqlx::query_as(
             "UPDATE users SET name = $2, profile_image_url = $3, bio = $4, gender = $5, date_of_birth = $6,
                  updated_at = $7
@@ -278,9 +272,7 @@ impl FromRow<'_, SqliteRow> for User {
             email: row.try_get("email")?,
             email_verified: row.try_get("email_verified")?,
             name: row.try_get("name")?,
-            role: role
-                .parse()
-                .map_err(|cause: UnknownRole| undecodable("role", cause))?,
+            role: role.parse().map_err(|cause: UnknownRole| undecodable("role", cause))?,
             disabled: row.try_get("disabled")?,
             password_hash: row
                 .try_get::<Option<String>, _>("password_hash")?

@@ -17,10 +17,7 @@ fn every_metric_is_named_by_the_rule_and_described() {
     {
         assert!(name.starts_with("authd_"), "{name}");
         assert!(names.insert(name), "{name} twice");
-        assert!(
-            !description.is_empty() && !description.ends_with('.'),
-            "{name}"
-        );
+        assert!(!description.is_empty() && !description.ends_with('.'), "{name}");
         let has_unit = match kind {
             MetricKind::Counter => name.ends_with("_total"),
             MetricKind::Gauge => !name.ends_with("_total"),
@@ -37,9 +34,7 @@ fn the_code_counts_nothing_that_is_not_listed() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 scan(&path, found);
-            } else if path.extension().is_some_and(|extension| extension == "rs")
-                && !path.ends_with("tests.rs")
-            {
+            } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
                 let text = std::fs::read_to_string(&path).unwrap();
                 for call in ["counter!(", "gauge!(", "histogram!("] {
                     let names = text
@@ -52,10 +47,7 @@ fn the_code_counts_nothing_that_is_not_listed() {
         }
     }
     let mut found = BTreeSet::new();
-    scan(
-        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
-        &mut found,
-    );
+    scan(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
     assert!(
         found.contains("authd_audit_dropped_total"),
         "the scan finds something: {found:?}"
@@ -122,10 +114,7 @@ fn l06_logs_are_one_line_of_json_each_and_follow_the_filter() {
 
 #[test]
 fn a_filter_that_cannot_be_read_is_told() {
-    let error = subscriber("authd=loudly", std::io::stderr)
-        .err()
-        .unwrap()
-        .to_string();
+    let error = subscriber("authd=loudly", std::io::stderr).err().unwrap().to_string();
     assert!(
         error.starts_with("the log filter `authd=loudly` cannot be read: "),
         "{error}"

@@ -31,17 +31,13 @@ pub const PUBLISHED_AHEAD: SignedDuration = SignedDuration::from_mins(10);
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The shared secret has fewer than 32 bytes.
-    #[error(
-        "the signing secret has {bytes} bytes, and HS256 needs at least 32: `openssl rand -base64 48` makes one"
-    )]
+    #[error("the signing secret has {bytes} bytes, and HS256 needs at least 32: `openssl rand -base64 48` makes one")]
     ShortSecret {
         /// How many it has.
         bytes: usize,
     },
     /// The shared secret is one that everybody knows or can guess.
-    #[error(
-        "the signing secret is a well-known or repeated text: `openssl rand -base64 48` makes a good one"
-    )]
+    #[error("the signing secret is a well-known or repeated text: `openssl rand -base64 48` makes a good one")]
     GuessableSecret,
     /// A file or folder cannot be read or written.
     #[error("`{path}`: {source}")]
@@ -52,9 +48,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The index is not what we write.
-    #[error(
-        "`{path}` is not a key index: {detail}; restore it, or move the folder away to start with new keys"
-    )]
+    #[error("`{path}` is not a key index: {detail}; restore it, or move the folder away to start with new keys")]
     Index {
         /// Which file.
         path: PathBuf,
@@ -68,9 +62,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// Others may read a key file.
-    #[error(
-        "`{path}` is readable by others: `chmod 600` it, and revoke the key if somebody may have read it"
-    )]
+    #[error("`{path}` is readable by others: `chmod 600` it, and revoke the key if somebody may have read it")]
     ReadableByOthers {
         /// Which file.
         path: PathBuf,
@@ -117,9 +109,7 @@ impl Ring {
         now: Timestamp,
     ) -> Result<&Key, super::Error> {
         let Some(kid) = kid else {
-            let mut fitting = self
-                .published(now)
-                .filter(|key| key.algorithm() == algorithm);
+            let mut fitting = self.published(now).filter(|key| key.algorithm() == algorithm);
             return match (fitting.next(), fitting.next()) {
                 (Some(key), None) => Ok(key),
                 _ => Err(super::Error::UnknownKey),
@@ -141,11 +131,7 @@ impl Ring {
     }
 
     fn without(&self, kid: &str) -> Vec<Arc<Key>> {
-        self.keys
-            .iter()
-            .filter(|key| key.kid != kid)
-            .cloned()
-            .collect()
+        self.keys.iter().filter(|key| key.kid != kid).cloned().collect()
     }
 }
 
@@ -166,12 +152,7 @@ struct Keeper {
 
 impl KeyRing {
     /// The Ed25519 keys that lie in folder `path`, or a first one where there is none.
-    pub fn open(
-        path: &Path,
-        random: Random,
-        schedule: Schedule,
-        now: Timestamp,
-    ) -> Result<Self, Error> {
+    pub fn open(path: &Path, random: Random, schedule: Schedule, now: Timestamp) -> Result<Self, Error> {
         let folder = Folder::open(path)?;
         let keys = folder.read()?;
         let keyring = Self {
@@ -266,18 +247,12 @@ impl KeyRing {
 impl Keeper {
     /// The keys as they should be at `now`; `None` if they are so.
     fn due(&self, ring: &Ring, now: Timestamp) -> Result<Option<Vec<Arc<Key>>>, Error> {
-        let mut keys: Vec<_> = ring
-            .keys
-            .iter()
-            .filter(|key| !key.is_retired(now))
-            .cloned()
-            .collect();
+        let mut keys: Vec<_> = ring.keys.iter().filter(|key| !key.is_retired(now)).cloned().collect();
         let mut changed = keys.len() != ring.keys.len();
         let Some(current) = ring.find(|state| matches!(state, State::Current { .. })) else {
             return self.succeed(&Ring { keys }, now).map(Some);
         };
-        let (State::Current { since }, Some(every)) = (current.state, self.schedule.rotate_every)
-        else {
+        let (State::Current { since }, Some(every)) = (current.state, self.schedule.rotate_every) else {
             return Ok(changed.then_some(keys));
         };
         let next = ring.find(|state| matches!(state, State::Next { .. }));
@@ -287,9 +262,7 @@ impl Keeper {
                 keys.push(self.mint(State::Next { published_at: now })?);
                 changed = true;
             }
-            Some(State::Next { published_at })
-                if now >= due_at && now >= later(published_at, PUBLISHED_AHEAD) =>
-            {
+            Some(State::Next { published_at }) if now >= due_at && now >= later(published_at, PUBLISHED_AHEAD) => {
                 keys.retain(|key| key.kid != current.kid);
                 keys.push(Arc::new(current.with_state(State::Previous {
                     retire_at: self.retirement(now),

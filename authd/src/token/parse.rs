@@ -40,8 +40,7 @@ impl<'a> Parts<'a> {
         }
         let (signed, signature) = token.rsplit_once('.').ok_or(Error::Malformed)?;
         let (header, payload) = signed.split_once('.').ok_or(Error::Malformed)?;
-        if header.is_empty() || payload.is_empty() || signature.is_empty() || payload.contains('.')
-        {
+        if header.is_empty() || payload.is_empty() || signature.is_empty() || payload.contains('.') {
             return Err(Error::Malformed);
         }
         if header.len() > MAX_HEADER_BYTES * 4 / 3 {
@@ -129,9 +128,7 @@ pub(super) fn payload(claims: &Claims, issuer: &str, audience: &str) -> String {
         issued_at,
         expires_at,
     } = claims;
-    let expiry = expires_at
-        .map(|at| format!(r#","exp":{at}"#))
-        .unwrap_or_default();
+    let expiry = expires_at.map(|at| format!(r#","exp":{at}"#)).unwrap_or_default();
     format!(
         r#"{{"iss":{issuer},"aud":{audience},"sub":"{account}","id":"{account}","jti":"{token}","sid":"{session}","iat":{issued_at}{expiry}}}"#
     )
@@ -157,11 +154,7 @@ struct ReadHeader<'a> {
 }
 
 impl<'de> Members<'de> for ReadHeader<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        name: &'de str,
-        map: &mut A,
-    ) -> Result<Option<Error>, A::Error> {
+    fn member<A: MapAccess<'de>>(&mut self, name: &'de str, map: &mut A) -> Result<Option<Error>, A::Error> {
         match name {
             "alg" => once(&mut self.alg, map),
             "typ" => once(&mut self.typ, map),
@@ -186,11 +179,7 @@ struct ReadClaims<'a> {
 }
 
 impl<'de> Members<'de> for ReadClaims<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        name: &'de str,
-        map: &mut A,
-    ) -> Result<Option<Error>, A::Error> {
+    fn member<A: MapAccess<'de>>(&mut self, name: &'de str, map: &mut A) -> Result<Option<Error>, A::Error> {
         match name {
             "iss" => once(&mut self.iss, map),
             "aud" => once(&mut self.aud, map),
@@ -227,11 +216,7 @@ fn once<'de, A: MapAccess<'de>, T: Deserialize<'de>>(
 /// Takes the members of an object one by one.
 trait Members<'de> {
     /// Takes one member; what it returns ends the reading.
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        name: &'de str,
-        map: &mut A,
-    ) -> Result<Option<Error>, A::Error>;
+    fn member<A: MapAccess<'de>>(&mut self, name: &'de str, map: &mut A) -> Result<Option<Error>, A::Error>;
 }
 
 /// Reads one JSON object and nothing after it into `into`.
@@ -283,10 +268,7 @@ impl<'de> Deserialize<'de> for Audience<'de> {
                 f.write_str("a string, or an array of one string")
             }
 
-            fn visit_borrowed_str<E: serde::de::Error>(
-                self,
-                text: &'de str,
-            ) -> Result<Self::Value, E> {
+            fn visit_borrowed_str<E: serde::de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
                 Ok(Audience(text))
             }
 

@@ -41,12 +41,7 @@ fn open(folder: &std::path::Path, seed: u64, now: Timestamp) -> Result<KeyRing, 
 }
 
 fn tokens(keys: KeyRing) -> Tokens {
-    Tokens::new(
-        Arc::new(keys),
-        ISSUER,
-        AUDIENCE,
-        Lifetime::Limited(hours(12)),
-    )
+    Tokens::new(Arc::new(keys), ISSUER, AUDIENCE, Lifetime::Limited(hours(12)))
 }
 
 fn eddsa() -> Tokens {
@@ -69,13 +64,7 @@ fn kid(tokens: &Tokens) -> String {
 /// Signs any header and claims with the current key, as a thief of the key or a careless peer would.
 fn forge(tokens: &Tokens, header: &str, claims: &str) -> String {
     let signed = format!("{}.{}", encode(header), encode(claims));
-    let signature = tokens
-        .keys
-        .load()
-        .signing()
-        .unwrap()
-        .sign(signed.as_bytes())
-        .unwrap();
+    let signature = tokens.keys.load().signing().unwrap().sign(signed.as_bytes()).unwrap();
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
@@ -85,10 +74,7 @@ fn encode(text: impl AsRef<[u8]>) -> String {
 
 fn good_header(tokens: &Tokens) -> String {
     let algorithm = tokens.keys.load().signing().unwrap().algorithm().name();
-    format!(
-        r#"{{"alg":"{algorithm}","typ":"JWT","kid":"{}"}}"#,
-        kid(tokens)
-    )
+    format!(r#"{{"alg":"{algorithm}","typ":"JWT","kid":"{}"}}"#, kid(tokens))
 }
 
 fn good_claims() -> Value {
@@ -119,18 +105,10 @@ fn check(id: &str, token: &str, tokens: &Tokens, expected: Result<(), Error>) {
 fn check_headers(id: &str, refused: &[(&str, Error)]) {
     for tokens in [eddsa(), hs256()] {
         let claims = good_claims().to_string();
-        check(
-            id,
-            &forge(&tokens, &good_header(&tokens), &claims),
-            &tokens,
-            Ok(()),
-        );
+        check(id, &forge(&tokens, &good_header(&tokens), &claims), &tokens, Ok(()));
         for (header, expected) in refused {
             let header = header
-                .replace(
-                    "ALG",
-                    tokens.keys.load().signing().unwrap().algorithm().name(),
-                )
+                .replace("ALG", tokens.keys.load().signing().unwrap().algorithm().name())
                 .replace("KID", &kid(&tokens));
             let verified = tokens.verify(&forge(&tokens, &header, &claims), at(10));
             assert_eq!(verified, Err(*expected), "{id}: {header}");
@@ -149,12 +127,7 @@ fn check_claims(id: &str, name: &str, accepted: &[Value], refused: &[(Value, Err
             Ok(()),
         );
         for value in accepted {
-            check(
-                id,
-                &forge(&tokens, &header, &with(name, value)),
-                &tokens,
-                Ok(()),
-            );
+            check(id, &forge(&tokens, &header, &with(name, value)), &tokens, Ok(()));
         }
         for (value, expected) in refused {
             let verified = tokens.verify(&forge(&tokens, &header, &with(name, value)), at(10));
@@ -177,18 +150,10 @@ fn a01_an_unsigned_token_is_refused() {
     let tokens = eddsa();
     let good = tokens.sign(&alice(&tokens)).unwrap();
     check("A01 control", &good, &tokens, Ok(()));
-    let none = encode(format!(
-        r#"{{"alg":"none","typ":"JWT","kid":"{}"}}"#,
-        kid(&tokens)
-    ));
+    let none = encode(format!(r#"{{"alg":"none","typ":"JWT","kid":"{}"}}"#, kid(&tokens)));
     let claims = encode(good_claims().to_string());
     let (signed, signature) = good.rsplit_once('.').unwrap();
-    check(
-        "A01",
-        &format!("{none}.{claims}."),
-        &tokens,
-        Err(Error::Malformed),
-    );
+    check("A01", &format!("{none}.{claims}."), &tokens, Err(Error::Malformed));
     check(
         "A01",
         &format!("{none}.{claims}.{signature}"),
@@ -211,15 +176,8 @@ fn a02_spellings_of_no_algorithm_are_refused() {
         r#""Ed25519""#,
     ]
     .map(|alg| (named(alg), Error::UnknownAlgorithm));
-    let malformed = [
-        "null",
-        "1",
-        r#"["EdDSA"]"#,
-        r#"["HS256"]"#,
-        r#""\u0045dDSA""#,
-        "{}",
-    ]
-    .map(|alg| (named(alg), Error::Malformed));
+    let malformed = ["null", "1", r#"["EdDSA"]"#, r#"["HS256"]"#, r#""\u0045dDSA""#, "{}"]
+        .map(|alg| (named(alg), Error::Malformed));
     let mut refused: Vec<_> = unknown
         .iter()
         .chain(&malformed)
@@ -232,14 +190,7 @@ fn a02_spellings_of_no_algorithm_are_refused() {
 #[test]
 fn a04_the_public_key_is_no_shared_secret() {
     let tokens = eddsa();
-    let public = tokens
-        .keys
-        .load()
-        .signing()
-        .unwrap()
-        .public_bytes()
-        .unwrap()
-        .to_vec();
+    let public = tokens.keys.load().signing().unwrap().public_bytes().unwrap().to_vec();
     for secret in [
         public.clone(),
         STANDARD.encode(&public).into_bytes(),
@@ -247,10 +198,7 @@ fn a04_the_public_key_is_no_shared_secret() {
     ] {
         let header = format!(r#"{{"alg":"HS256","typ":"JWT","kid":"{}"}}"#, kid(&tokens));
         let signed = format!("{}.{}", encode(header), encode(good_claims().to_string()));
-        let tag = hmac::sign(
-            &hmac::Key::new(hmac::HMAC_SHA256, &secret),
-            signed.as_bytes(),
-        );
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &secret), signed.as_bytes());
         check(
             "A04",
             &format!("{signed}.{}", encode(tag)),
@@ -258,12 +206,7 @@ fn a04_the_public_key_is_no_shared_secret() {
             Err(Error::WrongAlgorithm),
         );
     }
-    check(
-        "A04 control",
-        &tokens.sign(&alice(&tokens)).unwrap(),
-        &tokens,
-        Ok(()),
-    );
+    check("A04 control", &tokens.sign(&alice(&tokens)).unwrap(), &tokens, Ok(()));
 }
 
 #[test]
@@ -271,18 +214,9 @@ fn a06_a_key_has_one_algorithm() {
     check_headers(
         "A06",
         &[
-            (
-                r#"{"alg":"HS512","typ":"JWT","kid":"KID"}"#,
-                Error::UnknownAlgorithm,
-            ),
-            (
-                r#"{"alg":"ES256","typ":"JWT","kid":"KID"}"#,
-                Error::UnknownAlgorithm,
-            ),
-            (
-                r#"{"alg":"RS256","typ":"JWT","kid":"KID"}"#,
-                Error::UnknownAlgorithm,
-            ),
+            (r#"{"alg":"HS512","typ":"JWT","kid":"KID"}"#, Error::UnknownAlgorithm),
+            (r#"{"alg":"ES256","typ":"JWT","kid":"KID"}"#, Error::UnknownAlgorithm),
+            (r#"{"alg":"RS256","typ":"JWT","kid":"KID"}"#, Error::UnknownAlgorithm),
         ],
     );
     let tokens = hs256();
@@ -334,15 +268,9 @@ fn a10_a_kid_is_only_compared() {
         let header = format!(r#"{{"alg":"ALG","typ":"JWT","kid":"{kid}"}}"#);
         check_headers("A10", &[(&header, Error::Malformed)]);
     }
-    let long = format!(
-        r#"{{"alg":"ALG","typ":"JWT","kid":"{}"}}"#,
-        "k".repeat(10 * 1024)
-    );
+    let long = format!(r#"{{"alg":"ALG","typ":"JWT","kid":"{}"}}"#, "k".repeat(10 * 1024));
     check_headers("A10 10 KiB", &[(&long, Error::TooLong)]);
-    let long = format!(
-        r#"{{"alg":"ALG","typ":"JWT","kid":"{}"}}"#,
-        "k".repeat(2 * 1024)
-    );
+    let long = format!(r#"{{"alg":"ALG","typ":"JWT","kid":"{}"}}"#, "k".repeat(2 * 1024));
     check_headers("A10 2 KiB", &[(&long, Error::TooLong)]);
 }
 
@@ -354,12 +282,7 @@ fn a12_without_a_kid_the_only_fitting_key_is_taken() {
     let token = forge(&tokens, r#"{"alg":"EdDSA","typ":"JWT"}"#, &claims);
     check("A12 one key", &token, &tokens, Ok(()));
     let other = forge(&hs256(), r#"{"alg":"HS256","typ":"JWT"}"#, &claims);
-    check(
-        "A12 none of that algorithm",
-        &other,
-        &tokens,
-        Err(Error::UnknownKey),
-    );
+    check("A12 none of that algorithm", &other, &tokens, Err(Error::UnknownKey));
     assert!(
         tokens.keys.rotate_if_due(at(720 * 3600)).unwrap(),
         "a next key is published"
@@ -393,10 +316,7 @@ fn a19_no_other_last_character_is_accepted() {
                 }
                 parts[part].pop();
                 parts[part].push(last);
-                assert!(
-                    tokens.verify(&parts.join("."), at(10)).is_err(),
-                    "A19: {part} {last}"
-                );
+                assert!(tokens.verify(&parts.join("."), at(10)).is_err(), "A19: {part} {last}");
             }
         }
         check("A19 control", &token, &tokens, Ok(()));
@@ -408,21 +328,11 @@ fn a20_other_spellings_of_base64_are_refused() {
     for tokens in [eddsa(), hs256()] {
         let token = tokens.sign(&alice(&tokens)).unwrap();
         check("A20 control", &token, &tokens, Ok(()));
-        for odd in [
-            "=", "==", " ", "\n", "\r\n", "\t", "+", "/", "!", "\0", "é", "%3D",
-        ] {
-            for position in [
-                0,
-                token.find('.').unwrap(),
-                token.rfind('.').unwrap(),
-                token.len(),
-            ] {
+        for odd in ["=", "==", " ", "\n", "\r\n", "\t", "+", "/", "!", "\0", "é", "%3D"] {
+            for position in [0, token.find('.').unwrap(), token.rfind('.').unwrap(), token.len()] {
                 let mut changed = token.clone();
                 changed.insert_str(position, odd);
-                assert!(
-                    tokens.verify(&changed, at(10)).is_err(),
-                    "A20: {odd:?} at {position}"
-                );
+                assert!(tokens.verify(&changed, at(10)).is_err(), "A20: {odd:?} at {position}");
             }
         }
     }
@@ -484,9 +394,7 @@ fn a25_duplicate_members_are_refused() {
         ],
     );
     for tokens in [eddsa(), hs256()] {
-        for name in [
-            "iss", "aud", "sub", "id", "jti", "sid", "iat", "exp", "custom",
-        ] {
+        for name in ["iss", "aud", "sub", "id", "jti", "sid", "iat", "exp", "custom"] {
             let claims = with("custom", &json!(1));
             let value = serde_json::from_str::<Value>(&claims).unwrap()[name].to_string();
             let twice = claims.replacen('{', &format!(r#"{{"{name}":{value},"#), 1);
@@ -532,10 +440,7 @@ fn a27_expiry_and_issue_have_a_skew_of_a_minute() {
         "A27",
         "nbf",
         &[json!(now + 60), json!(0)],
-        &[
-            (json!(now + 61), Error::NotYetValid),
-            (far, Error::NotYetValid),
-        ],
+        &[(json!(now + 61), Error::NotYetValid), (far, Error::NotYetValid)],
     );
 }
 
@@ -585,12 +490,7 @@ fn a32_a42_tokens_of_other_kinds_are_refused() {
         check_headers("A32", &[(header, Error::WrongType)]);
     }
     check_headers("A32", &[(r#"{"alg":"ALG","kid":"KID"}"#, Error::WrongType)]);
-    check_claims(
-        "A32",
-        "nonce",
-        &[],
-        &[(json!("n-0S6"), Error::ForbiddenClaim)],
-    );
+    check_claims("A32", "nonce", &[], &[(json!("n-0S6"), Error::ForbiddenClaim)]);
     check_claims("A32", "events", &[], &[(json!({}), Error::ForbiddenClaim)]);
     check_claims(
         "A42",
@@ -620,10 +520,7 @@ fn a39_claims_are_never_coerced() {
                 (json!("alice"), Error::BadId),
                 (json!("01920000000070008000000000000 0a1"), Error::BadId),
                 (json!("019200000000700080000000000000a1"), Error::BadId),
-                (
-                    json!("{01920000-0000-7000-8000-0000000000a1}"),
-                    Error::BadId,
-                ),
+                (json!("{01920000-0000-7000-8000-0000000000a1}"), Error::BadId),
                 (json!("01920000-0000-7000-8000-0000000000A1"), Error::BadId),
             ],
         );
@@ -637,12 +534,7 @@ fn a39_claims_are_never_coerced() {
             json!([1]),
             json!(u64::MAX),
         ];
-        check_claims(
-            "A39",
-            name,
-            &[],
-            &odd.map(|value| (value, Error::Malformed)),
-        );
+        check_claims("A39", name, &[], &odd.map(|value| (value, Error::Malformed)));
     }
     let tokens = eddsa();
     for claims in ["null", "[]", "\"\"", "{", "{}x", "", "{\"sub\":null}"] {
@@ -665,24 +557,14 @@ fn tokens_that_never_expire_are_for_instances_that_say_so() {
     assert_eq!(claims.expires_at, None);
     let token = tokens.sign(&claims).unwrap();
     assert_eq!(tokens.verify(&token, at(1_000_000_000)), Ok(claims));
-    check(
-        "same token elsewhere",
-        &token,
-        &hs256(),
-        Err(Error::MissingClaim),
-    );
+    check("same token elsewhere", &token, &hs256(), Err(Error::MissingClaim));
 }
 
 #[test]
 fn a40_a_key_lives_from_published_to_retired() {
     let folder = tempfile::tempdir().unwrap();
     let keys = Arc::new(open(folder.path(), 1, at(0)).unwrap());
-    let tokens = Tokens::new(
-        Arc::clone(&keys),
-        ISSUER,
-        AUDIENCE,
-        Lifetime::Limited(hours(12)),
-    );
+    let tokens = Tokens::new(Arc::clone(&keys), ISSUER, AUDIENCE, Lifetime::Limited(hours(12)));
     let due = 720 * 3600;
     let old = |now| {
         tokens
@@ -690,21 +572,11 @@ fn a40_a_key_lives_from_published_to_retired() {
             .unwrap()
     };
     let first = kid(&tokens);
-    assert!(
-        !keys.rotate_if_due(at(due - 601)).unwrap(),
-        "nothing is due"
-    );
-    assert!(
-        keys.rotate_if_due(at(due - 600)).unwrap(),
-        "the next key is published"
-    );
+    assert!(!keys.rotate_if_due(at(due - 601)).unwrap(), "nothing is due");
+    assert!(keys.rotate_if_due(at(due - 600)).unwrap(), "the next key is published");
     assert_eq!(kid(&tokens), first, "and does not sign yet");
     assert!(!keys.rotate_if_due(at(due - 1)).unwrap());
-    let published: Vec<String> = keys
-        .load()
-        .published(at(due))
-        .map(|key| key.kid().to_owned())
-        .collect();
+    let published: Vec<String> = keys.load().published(at(due)).map(|key| key.kid().to_owned()).collect();
     assert_eq!(published.len(), 2);
     let token = old(due - 1);
     assert!(keys.rotate_if_due(at(due)).unwrap(), "the next key signs");
@@ -713,22 +585,11 @@ fn a40_a_key_lives_from_published_to_retired() {
         tokens.verify(&token, at(due + 43_200 - 2)).is_ok(),
         "A40 previous key in grace"
     );
-    let long = forge(
-        &tokens,
-        &good_header(&tokens),
-        &with("exp", &json!(i64::MAX)),
-    );
+    let long = forge(&tokens, &good_header(&tokens), &with("exp", &json!(i64::MAX)));
     assert!(tokens.verify(&long, at(due + 1)).is_ok(), "A40 control");
     let retired = at(due + 43_200 + 60);
-    let of_first = keys
-        .load()
-        .verifying(Algorithm::EdDsa, Some(&first), retired)
-        .err();
-    assert_eq!(
-        of_first,
-        Some(Error::UnknownKey),
-        "A40 previous key after grace"
-    );
+    let of_first = keys.load().verifying(Algorithm::EdDsa, Some(&first), retired).err();
+    assert_eq!(of_first, Some(Error::UnknownKey), "A40 previous key after grace");
     assert!(keys.rotate_if_due(retired).unwrap());
     assert!(!folder.path().join(format!("{first}.pem")).exists());
 }
@@ -768,12 +629,7 @@ fn a40_a_revoked_key_is_refused_at_once_and_after_a_restart() {
     assert!(tokens.keys.revoke(&revoked, at(1)).unwrap());
     check("A40 revoked", &token, &tokens, Err(Error::UnknownKey));
     assert_ne!(kid(&tokens), revoked, "another key signs");
-    check(
-        "A40 new key",
-        &tokens.sign(&alice(&tokens)).unwrap(),
-        &tokens,
-        Ok(()),
-    );
+    check("A40 new key", &tokens.sign(&alice(&tokens)).unwrap(), &tokens, Ok(()));
     let reopened = super::tests::tokens(open(folder.path(), 2, at(2)).unwrap());
     check("A40 restart", &token, &reopened, Err(Error::UnknownKey));
     assert_eq!(kid(&reopened), kid(&tokens));
@@ -796,10 +652,7 @@ fn keys_survive_a_restart_and_are_for_the_owner_alone() {
     let left_behind = path.join("00ff.pem");
     std::fs::write(&left_behind, "").unwrap();
     drop(open(&path, 3, at(6)).unwrap());
-    assert!(
-        !left_behind.exists(),
-        "a key that the index does not name is removed"
-    );
+    assert!(!left_behind.exists(), "a key that the index does not name is removed");
     let pem = path.join(format!("{}.pem", kid(&before)));
     std::fs::set_permissions(&pem, std::fs::Permissions::from_mode(0o644)).unwrap();
     assert!(matches!(
@@ -812,16 +665,16 @@ fn keys_survive_a_restart_and_are_for_the_owner_alone() {
 fn a16_a_key_file_that_is_no_ed25519_key_of_its_name_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let ring = open(folder.path(), 1, at(0)).unwrap();
-    let pem = folder.path().join(format!(
-        "{}.pem",
-        tokens(ring).keys.load().signing().unwrap().kid()
-    ));
+    let pem = folder
+        .path()
+        .join(format!("{}.pem", tokens(ring).keys.load().signing().unwrap().kid()));
     let elsewhere = tempfile::tempdir().unwrap();
     let other = kid(&tokens(open(elsewhere.path(), 2, at(0)).unwrap()));
     let other = std::fs::read_to_string(elsewhere.path().join(format!("{other}.pem"))).unwrap();
     let good = std::fs::read_to_string(&pem).unwrap();
     // A P-256 private key (PKCS#8), cut to what a careless copy would hold.
-    let p256 = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg\n-----END PRIVATE KEY-----\n";
+    let p256 =
+        "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg\n-----END PRIVATE KEY-----\n";
     for bad in ["", "garbage", p256, &good[..60], &other] {
         std::fs::write(&pem, bad).unwrap();
         assert!(
@@ -839,10 +692,7 @@ fn a16_a_key_file_that_is_no_ed25519_key_of_its_name_is_refused() {
     ] {
         std::fs::write(folder.path().join("index.json"), bad).unwrap();
         assert!(
-            matches!(
-                open(folder.path(), 3, at(1)),
-                Err(keys::Error::Index { .. })
-            ),
+            matches!(open(folder.path(), 3, at(1)), Err(keys::Error::Index { .. })),
             "A16: {bad}"
         );
     }
@@ -857,9 +707,7 @@ fn short_and_guessable_secrets_are_refused() {
         "32 hexadecimal digits"
     );
     for bytes in [0, 10, 31] {
-        assert!(
-            matches!(ring(&SECRET[..bytes]), Err(keys::Error::ShortSecret { bytes: told }) if told == bytes)
-        );
+        assert!(matches!(ring(&SECRET[..bytes]), Err(keys::Error::ShortSecret { bytes: told }) if told == bytes));
     }
     let guessable: [&[u8]; 6] = [
         b"a-string-secret-at-least-256-bits-long",
@@ -870,10 +718,7 @@ fn short_and_guessable_secrets_are_refused() {
         b"t0p-s3cr3tt0p-s3cr3tt0p-s3cr3tt0p-s3cr3t",
     ];
     for secret in guessable {
-        assert!(
-            matches!(ring(secret), Err(keys::Error::GuessableSecret)),
-            "{secret:?}"
-        );
+        assert!(matches!(ring(secret), Err(keys::Error::GuessableSecret)), "{secret:?}");
     }
 }
 

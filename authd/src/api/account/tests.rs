@@ -4,7 +4,11 @@ use super::*;
 fn an_address_is_read_strictly() {
     for (row, text, expected) in [
         ("acceptance 16 control", "Alice@Example.com", Some("alice@example.com")),
-        ("acceptance 16 control", "a.b+c@x-y.example.org", Some("a.b+c@x-y.example.org")),
+        (
+            "acceptance 16 control",
+            "a.b+c@x-y.example.org",
+            Some("a.b+c@x-y.example.org"),
+        ),
         ("acceptance 16 control", "admin@localhost", Some("admin@localhost")),
         ("acceptance 16", "nope", None),
         ("acceptance 16", "a@b", None),
@@ -41,5 +45,8 @@ fn a_picture_is_none_that_runs() {
     ] {
         assert_eq!(image(url).is_ok(), good, "{row}: {url}");
     }
-    assert!(image(&format!("data:image/png;base64,{}", "A".repeat(MAX_IMAGE))).is_err(), "acceptance 27");
+    assert!(
+        image(&format!("data:image/png;base64,{}", "A".repeat(MAX_IMAGE))).is_err(),
+        "acceptance 27"
+    );
 }

@@ -5,23 +5,58 @@ use http::{HeaderName, HeaderValue};
 fn check(row: &str, lines: &[(&str, &[u8])], expected: Credential<'_>) {
     let mut headers = HeaderMap::new();
     for (name, value) in lines {
-        headers.append(HeaderName::try_from(*name).unwrap(), HeaderValue::from_bytes(value).unwrap());
+        headers.append(
+            HeaderName::try_from(*name).unwrap(),
+            HeaderValue::from_bytes(value).unwrap(),
+        );
     }
     assert_eq!(Credential::read(&headers, "token"), expected, "{row}: {lines:?}");
 }
 
 #[test]
 fn one_credential_is_read() {
-    check("A37 control", &[("authorization", b"Bearer a.b.c")], Credential::Token("a.b.c"));
-    check("A37 control", &[("authorization", b"bearer a.b.c")], Credential::Token("a.b.c"));
-    check("H09 control", &[("authorization", b"Bearer sk-12")], Credential::Key("sk-12"));
-    check("E05 control", &[("cookie", b"a=1; token=x.y.z; b=2")], Credential::Cookie("x.y.z"));
-    check("E05", &[("cookie", b"token=x"), ("cookie", b"token=x")], Credential::Cookie("x"));
-    check("acceptance 51", &[("authorization", b"Bearer bad"), ("cookie", b"token=x")], Credential::Token("bad"));
-    check("acceptance 52", &[("authorization", b"Basic eA=="), ("cookie", b"token=x")], Credential::Cookie("x"));
+    check(
+        "A37 control",
+        &[("authorization", b"Bearer a.b.c")],
+        Credential::Token("a.b.c"),
+    );
+    check(
+        "A37 control",
+        &[("authorization", b"bearer a.b.c")],
+        Credential::Token("a.b.c"),
+    );
+    check(
+        "H09 control",
+        &[("authorization", b"Bearer sk-12")],
+        Credential::Key("sk-12"),
+    );
+    check(
+        "E05 control",
+        &[("cookie", b"a=1; token=x.y.z; b=2")],
+        Credential::Cookie("x.y.z"),
+    );
+    check(
+        "E05",
+        &[("cookie", b"token=x"), ("cookie", b"token=x")],
+        Credential::Cookie("x"),
+    );
+    check(
+        "acceptance 51",
+        &[("authorization", b"Bearer bad"), ("cookie", b"token=x")],
+        Credential::Token("bad"),
+    );
+    check(
+        "acceptance 52",
+        &[("authorization", b"Basic eA=="), ("cookie", b"token=x")],
+        Credential::Cookie("x"),
+    );
     check("nothing", &[], Credential::None);
     check("signed out", &[("cookie", b"token=")], Credential::None);
-    check("other cookies", &[("cookie", b"xtoken=1; token2=2; tokens=3")], Credential::None);
+    check(
+        "other cookies",
+        &[("cookie", b"xtoken=1; token2=2; tokens=3")],
+        Credential::None,
+    );
 }
 
 #[test]
@@ -29,7 +64,11 @@ fn several_or_unclear_credentials_are_refused() {
     let header = Credential::Malformed(Malformed::Header);
     let cookie = Credential::Malformed(Malformed::Cookie);
     let several = Credential::Malformed(Malformed::SeveralHeaders);
-    check("A37", &[("authorization", b"Bearer a"), ("authorization", b"Bearer b")], several);
+    check(
+        "A37",
+        &[("authorization", b"Bearer a"), ("authorization", b"Bearer b")],
+        several,
+    );
     check("A37", &[("authorization", b"Bearer a, Bearer b")], header);
     check("A37", &[("authorization", b"Bearer\ta")], header);
     check("A37", &[("authorization", b"Bearer  a")], header);
@@ -44,7 +83,11 @@ fn several_or_unclear_credentials_are_refused() {
     check("E04", &[("cookie", b"token=\"a\"")], cookie);
     check("D19", &[("cookie", b"token=%")], cookie);
     check("D19", &[("cookie", b"token=\xff")], cookie);
-    check("H09", &[("cookie", b"token=sk-0123456789abcdef0123456789abcdef")], cookie);
+    check(
+        "H09",
+        &[("cookie", b"token=sk-0123456789abcdef0123456789abcdef")],
+        cookie,
+    );
 }
 
 #[test]

@@ -39,10 +39,7 @@ async fn f04_composed_and_decomposed_letters_are_one_password() {
     assert!(matches(&pool, "pa\u{308}ssword for you", &hash).await);
     assert!(!matches(&pool, "passsword for you", &hash).await);
     assert_eq!(pool.hash(secret("nul\0in it")).await, Err(Error::Nul));
-    assert_eq!(
-        pool.verify(secret("nul\0in it"), Some(hash)).await,
-        Err(Error::Nul)
-    );
+    assert_eq!(pool.verify(secret("nul\0in it"), Some(hash)).await, Err(Error::Nul));
 }
 
 #[tokio::test]
@@ -89,9 +86,7 @@ async fn hashes_of_other_systems_are_accepted() {
 async fn f09_weak_hashes_are_made_again_and_endless_ones_refused() {
     let strong = Hashing::start_with(6, Random::seeded(2), 1, 8).unwrap();
     let weak = pool(1, 8).hash(secret("secret words")).await.unwrap();
-    let verify = async |password: &str, hash: &str| {
-        strong.verify(secret(password), Some(hash.to_owned())).await
-    };
+    let verify = async |password: &str, hash: &str| strong.verify(secret(password), Some(hash.to_owned())).await;
     assert_eq!(
         verify("secret words", &weak).await,
         Ok(Verification {
@@ -128,25 +123,16 @@ async fn f09_weak_hashes_are_made_again_and_endless_ones_refused() {
         "$argon2id$v=19$m=8388608,t=1000000,p=1$c29tZXNhbHQ$aGFzaA".into(),
     ];
     for hash in refused {
-        assert_eq!(
-            verify("secret words", &hash).await,
-            Err(Error::StoredHash),
-            "{hash}"
-        );
+        assert_eq!(verify("secret words", &hash).await, Err(Error::StoredHash), "{hash}");
     }
 }
 
 #[tokio::test]
 async fn f17_a_full_queue_is_told_at_once() {
     let slow = Hashing::start_with(10, Random::seeded(3), 1, 2).unwrap();
-    let attempts: Vec<_> = (0..20)
-        .map(|_| slow.verify(secret("guess"), None))
-        .collect();
+    let attempts: Vec<_> = (0..20).map(|_| slow.verify(secret("guess"), None)).collect();
     let outcomes = futures::future::join_all(attempts).await;
-    let busy = outcomes
-        .iter()
-        .filter(|outcome| **outcome == Err(Error::Busy))
-        .count();
+    let busy = outcomes.iter().filter(|outcome| **outcome == Err(Error::Busy)).count();
     let done = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
     assert!(busy >= 16, "{outcomes:?}");
     assert!(done >= 2, "{outcomes:?}");

@@ -4,11 +4,7 @@ const EMAIL: &str = "Alice.Example@example.com";
 
 #[track_caller]
 fn check(password: &str, expected: Result<(), Refusal>) {
-    assert_eq!(
-        Policy::default().check(password, EMAIL),
-        expected,
-        "{password:?}"
-    );
+    assert_eq!(Policy::default().check(password, EMAIL), expected, "{password:?}");
 }
 
 #[test]

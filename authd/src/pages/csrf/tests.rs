@@ -52,11 +52,7 @@ fn a_form_is_believed_for_its_own_visit_purpose_session_and_key_alone() {
     for made in purposes {
         let token = csrf.token(&alice, made);
         for asked in purposes {
-            let expected = if made == asked {
-                Ok(())
-            } else {
-                Err(Error::WrongToken)
-            };
+            let expected = if made == asked { Ok(()) } else { Err(Error::WrongToken) };
             assert_eq!(
                 csrf.check(&post(&csrf, &alice), &own(), asked, &token),
                 expected,
@@ -80,10 +76,7 @@ fn no_changed_character_of_a_token_survives() {
     let visit = csrf.begin(&Random::seeded(1));
     let headers = post(&csrf, &visit);
     let token = csrf.token(&visit, Purpose::SignIn);
-    assert_eq!(
-        csrf.check(&headers, &own(), Purpose::SignIn, &token),
-        Ok(())
-    );
+    assert_eq!(csrf.check(&headers, &own(), Purpose::SignIn, &token), Ok(()));
     for index in 0..token.len() {
         let mut changed = token.clone().into_bytes();
         changed[index] = if changed[index] == b'A' { b'B' } else { b'A' };
@@ -119,18 +112,12 @@ fn the_cookie_is_kept_from_scripts_and_other_sites() {
             "__Host-authd_csrf=",
             "; Path=/; HttpOnly; SameSite=Lax; Secure",
         ),
-        (
-            Transport::Http,
-            "authd_csrf=",
-            "; Path=/; HttpOnly; SameSite=Lax",
-        ),
+        (Transport::Http, "authd_csrf=", "; Path=/; HttpOnly; SameSite=Lax"),
     ] {
         let csrf = csrf(1, transport);
         let cookie = csrf.set_cookie(&csrf.begin(&random)).unwrap();
         let cookie = cookie.to_str().unwrap();
-        let value = cookie
-            .strip_prefix(start)
-            .and_then(|rest| rest.strip_suffix(end));
+        let value = cookie.strip_prefix(start).and_then(|rest| rest.strip_suffix(end));
         assert_eq!(value.map(str::len), Some(22), "{cookie}");
     }
 }
@@ -142,23 +129,11 @@ fn a_cookie_is_read_only_where_it_is_whole_and_alone() {
     for (case, lines, expected) in [
         ("alone", vec![good.to_owned()], true),
         ("among others", vec![format!("a=b; {good}; c=d")], true),
-        (
-            "on its own line",
-            vec!["a=b".to_owned(), good.to_owned()],
-            true,
-        ),
+        ("on its own line", vec!["a=b".to_owned(), good.to_owned()], true),
         ("absent", vec!["a=b".to_owned()], false),
-        (
-            "without the prefix",
-            vec![good.replace("__Host-", "")],
-            false,
-        ),
+        ("without the prefix", vec![good.replace("__Host-", "")], false),
         ("twice", vec![format!("{good}; {good}")], false),
-        (
-            "on two lines",
-            vec![good.to_owned(), good.to_owned()],
-            false,
-        ),
+        ("on two lines", vec![good.to_owned(), good.to_owned()], false),
         ("short", vec!["__Host-authd_csrf=AAAA".to_owned()], false),
         ("long", vec![format!("{good}AA")], false),
         ("empty", vec!["__Host-authd_csrf=".to_owned()], false),
@@ -186,10 +161,7 @@ fn a_post_without_our_origin_or_cookie_is_refused() {
     assert_eq!(check(&headers), Ok(()));
     headers.insert("origin", HeaderValue::from_static("https://evil.com"));
     assert_eq!(check(&headers), Err(Error::CrossOrigin));
-    headers.insert(
-        "origin",
-        HeaderValue::from_static("https://auth.example.com"),
-    );
+    headers.insert("origin", HeaderValue::from_static("https://auth.example.com"));
     headers.remove("cookie");
     assert_eq!(check(&headers), Err(Error::NoVisit));
 }
@@ -209,11 +181,7 @@ fn the_origin_decides_where_there_is_one() {
         true,
     );
     check("twice", &[ours, ours], false);
-    check(
-        "twice, different",
-        &[ours, ("origin", "https://evil.com")],
-        false,
-    );
+    check("twice, different", &[ours, ("origin", "https://evil.com")], false);
     for origin in [
         "null",
         "",

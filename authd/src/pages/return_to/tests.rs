@@ -9,11 +9,7 @@ const PUBLIC: &str = "https://auth.example.com";
 fn allowed(host: &str) -> bool {
     matches!(
         host,
-        "auth.example.com"
-            | "grafana.example.com"
-            | "[::1]"
-            | "127.0.0.1"
-            | "xn--bcher-kva.example.com"
+        "auth.example.com" | "grafana.example.com" | "[::1]" | "127.0.0.1" | "xn--bcher-kva.example.com"
     ) || host.ends_with(".apps.example.com")
 }
 
@@ -33,45 +29,24 @@ fn refused(case: &str, raws: &[&str]) {
 const ACCEPTED: &[(&str, &str)] = &[
     ("/", "https://auth.example.com/"),
     ("/account", "https://auth.example.com/account"),
-    (
-        "/account?tab=keys#new",
-        "https://auth.example.com/account?tab=keys#new",
-    ),
+    ("/account?tab=keys#new", "https://auth.example.com/account?tab=keys#new"),
     ("/a/../b", "https://auth.example.com/b"),
     ("/loginfo", "https://auth.example.com/loginfo"),
     (
         "/account?from=//evil.com",
         "https://auth.example.com/account?from=//evil.com",
     ),
-    (
-        "/account?line=%0Anext",
-        "https://auth.example.com/account?line=%0Anext",
-    ),
+    ("/account?line=%0Anext", "https://auth.example.com/account?line=%0Anext"),
     ("/caf%C3%A9", "https://auth.example.com/caf%C3%A9"),
-    (
-        "https://auth.example.com/account",
-        "https://auth.example.com/account",
-    ),
-    (
-        "https://grafana.example.com",
-        "https://grafana.example.com/",
-    ),
-    (
-        "HTTPS://GRAFANA.example.COM/d/1",
-        "https://grafana.example.com/d/1",
-    ),
-    (
-        "https://grafana.example.com/login",
-        "https://grafana.example.com/login",
-    ),
+    ("https://auth.example.com/account", "https://auth.example.com/account"),
+    ("https://grafana.example.com", "https://grafana.example.com/"),
+    ("HTTPS://GRAFANA.example.COM/d/1", "https://grafana.example.com/d/1"),
+    ("https://grafana.example.com/login", "https://grafana.example.com/login"),
     (
         "https://grafana.example.com:8443/d",
         "https://grafana.example.com:8443/d",
     ),
-    (
-        "https://grafana.example.com:443/d",
-        "https://grafana.example.com/d",
-    ),
+    ("https://grafana.example.com:443/d", "https://grafana.example.com/d"),
     (
         "https://grafana.example.com/d?a=1&b=x@y#z",
         "https://grafana.example.com/d?a=1&b=x@y#z",
@@ -80,10 +55,7 @@ const ACCEPTED: &[(&str, &str)] = &[
         "https://grafana.example.com/projects/a%2Fb",
         "https://grafana.example.com/projects/a%2Fb",
     ),
-    (
-        "https://grafana.example.com/a//b",
-        "https://grafana.example.com/a//b",
-    ),
+    ("https://grafana.example.com/a//b", "https://grafana.example.com/a//b"),
     (
         "https://grafana.example.com/?q=a|b",
         "https://grafana.example.com/?q=a|b",
@@ -92,10 +64,7 @@ const ACCEPTED: &[(&str, &str)] = &[
         "https://grafana.example.com?next=https://evil.com",
         "https://grafana.example.com/?next=https://evil.com",
     ),
-    (
-        "https://shop.apps.example.com/a",
-        "https://shop.apps.example.com/a",
-    ),
+    ("https://shop.apps.example.com/a", "https://shop.apps.example.com/a"),
     (
         "https://xn--bcher-kva.example.com/",
         "https://xn--bcher-kva.example.com/",
@@ -128,12 +97,7 @@ fn http_is_accepted_only_where_we_are_http() {
         "https://grafana.example.com/",
         Some("https://grafana.example.com/"),
     );
-    check(
-        "scheme",
-        loopback,
-        "/account",
-        Some("http://127.0.0.1:8080/account"),
-    );
+    check("scheme", loopback, "/account", Some("http://127.0.0.1:8080/account"));
 }
 
 #[test]

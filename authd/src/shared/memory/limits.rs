@@ -159,16 +159,12 @@ impl RateLimits {
 
     /// Takes a place for one guess before it is tried.
     pub fn reserve(&self, attempt: Attempt<'_>, now: Timestamp) -> Result<Reservation, Limited> {
-        let Attempt {
-            purpose, address, ..
-        } = attempt;
+        let Attempt { purpose, address, .. } = attempt;
         let network = network(address);
         let pair = attempt
             .account
             .map(|name| Subject::Pair(self.hash((purpose, name, network))));
-        let account = attempt
-            .account
-            .map(|name| Subject::Account(self.hash((purpose, name))));
+        let account = attempt.account.map(|name| Subject::Account(self.hash((purpose, name))));
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let is_known = pair.is_some_and(|pair| counts.known.get(&pair).is_some());
         let subjects = [
@@ -243,12 +239,7 @@ impl Drop for Reservation {
 
 impl Counts {
     /// How many seconds until all subjects may guess again; `None` if they may now.
-    fn longest_wait(
-        &mut self,
-        subjects: &[Option<Subject>],
-        rules: Rules,
-        now: Timestamp,
-    ) -> Option<u64> {
+    fn longest_wait(&mut self, subjects: &[Option<Subject>], rules: Rules, now: Timestamp) -> Option<u64> {
         let mut longest = None;
         for subject in subjects.iter().flatten() {
             let count = match self.blocked.get_mut(subject) {
@@ -270,10 +261,7 @@ impl Counts {
 
     /// Moves a subject that reached the limit to where floods of new subjects do not reach it.
     fn keep_if_blocked(&mut self, subject: Subject) {
-        let is_new = self
-            .watched
-            .peek(&subject)
-            .is_some_and(|count| count.blocks > 0);
+        let is_new = self.watched.peek(&subject).is_some_and(|count| count.blocks > 0);
         if is_new && let Some(count) = self.watched.remove(&subject) {
             self.blocked.insert(subject, count);
         }
@@ -314,10 +302,7 @@ impl Count {
             Subject::Account(_) | Subject::Pair(_) => self.blocks.min(16),
         };
         self.blocks = self.blocks.saturating_add(1);
-        let length = rules
-            .window
-            .checked_mul(1 << doublings)
-            .unwrap_or(MAX_BLOCK);
+        let length = rules.window.checked_mul(1 << doublings).unwrap_or(MAX_BLOCK);
         let length = length.min(MAX_BLOCK.max(rules.window));
         self.blocked_until = Some(at.saturating_add(length).unwrap_or(Timestamp::MAX));
     }

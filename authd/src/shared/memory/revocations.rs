@@ -103,8 +103,7 @@ impl Ids {
             let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
             let before = shard.len();
             shard.retain(|_, expires_at| *expires_at > now);
-            self.count
-                .fetch_sub(before - shard.len(), Ordering::Release);
+            self.count.fetch_sub(before - shard.len(), Ordering::Release);
         }
     }
 
@@ -136,10 +135,7 @@ mod tests {
         assert!(revocations.is_revoked(id(1), id(2)));
         assert!(revocations.is_revoked(id(3), id(4)));
         assert!(!revocations.is_revoked(id(3), id(2)), "control");
-        assert!(
-            !revocations.is_revoked(id(4), id(1)),
-            "a session is no token"
-        );
+        assert!(!revocations.is_revoked(id(4), id(1)), "a session is no token");
     }
 
     #[test]

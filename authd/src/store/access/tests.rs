@@ -61,36 +61,19 @@ async fn the_last_enabled_admin_stays_one() {
         remove(&fixture.store, first.id, removal).await.unwrap();
 
         for refused in REMOVALS {
-            let error = remove(&fixture.store, second.id, refused)
-                .await
-                .unwrap_err();
+            let error = remove(&fixture.store, second.id, refused).await.unwrap_err();
             assert!(
                 matches!(error, Error::LastAdmin),
                 "{removal:?} then {refused:?}: {error:?}"
             );
         }
         let kept = fixture.store.user_by_id(second.id).await.unwrap().unwrap();
+        assert_eq!((kept.role, kept.disabled, kept.updated_at), (Role::Admin, false, at(0)));
         assert_eq!(
-            (kept.role, kept.disabled, kept.updated_at),
-            (Role::Admin, false, at(0))
-        );
-        assert_eq!(
-            fixture
-                .store
-                .sessions_of(second.id, at(1))
-                .await
-                .unwrap()
-                .len(),
+            fixture.store.sessions_of(second.id, at(1)).await.unwrap().len(),
             sessions.len()
         );
-        assert!(
-            fixture
-                .store
-                .key_by_hash(&hash, at(1))
-                .await
-                .unwrap()
-                .is_some()
-        );
+        assert!(fixture.store.key_by_hash(&hash, at(1)).await.unwrap().is_some());
     }
 }
 
@@ -124,11 +107,7 @@ async fn admins_that_remove_each_other_at_once_leave_one() {
             let store = fixture.store.clone();
             async move { remove(&store, admin, removal).await.is_ok() }
         });
-        let removed = join_all(removed)
-            .await
-            .into_iter()
-            .filter(|removed| *removed)
-            .count();
+        let removed = join_all(removed).await.into_iter().filter(|removed| *removed).count();
         assert_eq!(removed, 9, "{removal:?}");
         assert!(fixture.store.oldest_admin().await.unwrap().is_some());
     }
@@ -158,36 +137,12 @@ async fn a_new_password_ends_every_session_but_the_one_kept() {
             keys: vec![]
         }
     );
-    assert_eq!(
-        fixture.store.load_active_revocations(at(1)).await.unwrap(),
-        vec![ended]
-    );
-    assert_eq!(
-        fixture.store.sessions_of(user.id, at(1)).await.unwrap()[0].id,
-        kept.id
-    );
-    assert_eq!(
-        fixture
-            .store
-            .sessions_of(bystander.id, at(1))
-            .await
-            .unwrap()
-            .len(),
-        2
-    );
-    assert!(
-        fixture
-            .store
-            .key_by_hash(&hash, at(1))
-            .await
-            .unwrap()
-            .is_some()
-    );
+    assert_eq!(fixture.store.load_active_revocations(at(1)).await.unwrap(), vec![ended]);
+    assert_eq!(fixture.store.sessions_of(user.id, at(1)).await.unwrap()[0].id, kept.id);
+    assert_eq!(fixture.store.sessions_of(bystander.id, at(1)).await.unwrap().len(), 2);
+    assert!(fixture.store.key_by_hash(&hash, at(1)).await.unwrap().is_some());
     let found = fixture.store.user_by_id(user.id).await.unwrap().unwrap();
-    assert_eq!(
-        found.password_hash.unwrap().expose_secret(),
-        "$2b$04$second"
-    );
+    assert_eq!(found.password_hash.unwrap().expose_secret(), "$2b$04$second");
 
     let done = fixture
         .store
@@ -202,26 +157,12 @@ async fn a_new_role_ends_every_session() {
     let fixture = fixture().await;
     let user = fixture.user("alice@example.com").await;
     let (sessions, _) = signed_in(&fixture, user.id).await;
-    let same = fixture
-        .store
-        .change_role(user.id, Role::User, at(1))
-        .await
-        .unwrap();
+    let same = fixture.store.change_role(user.id, Role::User, at(1)).await.unwrap();
     assert_eq!(same, Ended::default());
-    let done = fixture
-        .store
-        .change_role(user.id, Role::Pending, at(1))
-        .await
-        .unwrap();
+    let done = fixture.store.change_role(user.id, Role::Pending, at(1)).await.unwrap();
     assert_eq!(sorted(done.revocations), sessions);
     assert_eq!(
-        fixture
-            .store
-            .user_by_id(user.id)
-            .await
-            .unwrap()
-            .unwrap()
-            .role,
+        fixture.store.user_by_id(user.id).await.unwrap().unwrap().role,
         Role::Pending
     );
     assert_eq!(
@@ -236,56 +177,18 @@ async fn a_disabled_user_has_no_session_and_no_key_that_opens() {
     let user = fixture.user("alice@example.com").await;
     let (sessions, hash) = signed_in(&fixture, user.id).await;
     let done = fixture.store.disable_user(user.id, at(1)).await.unwrap();
-    assert_eq!(
-        (sorted(done.revocations), done.keys),
-        (sessions.clone(), vec![hash])
-    );
-    assert!(
-        fixture
-            .store
-            .user_by_id(user.id)
-            .await
-            .unwrap()
-            .unwrap()
-            .disabled
-    );
-    assert!(
-        fixture
-            .store
-            .key_by_hash(&hash, at(1))
-            .await
-            .unwrap()
-            .is_none()
-    );
-    assert!(
-        fixture
-            .store
-            .all_active_keys(at(1))
-            .await
-            .unwrap()
-            .is_empty()
-    );
-    let refused = fixture
-        .store
-        .create_session(&fixture.new_session(user.id))
-        .await;
+    assert_eq!((sorted(done.revocations), done.keys), (sessions.clone(), vec![hash]));
+    assert!(fixture.store.user_by_id(user.id).await.unwrap().unwrap().disabled);
+    assert!(fixture.store.key_by_hash(&hash, at(1)).await.unwrap().is_none());
+    assert!(fixture.store.all_active_keys(at(1)).await.unwrap().is_empty());
+    let refused = fixture.store.create_session(&fixture.new_session(user.id)).await;
     assert!(matches!(refused, Err(Error::NotFound)));
     let refused = fixture.store.create_key(&fixture.new_key(user.id)).await;
     assert!(matches!(refused, Err(Error::NotFound)));
 
     let keys = fixture.store.enable_user(user.id, at(2)).await.unwrap();
-    assert_eq!(
-        keys.iter().map(|key| key.hash).collect::<Vec<_>>(),
-        vec![hash]
-    );
-    assert!(
-        fixture
-            .store
-            .sessions_of(user.id, at(2))
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert_eq!(keys.iter().map(|key| key.hash).collect::<Vec<_>>(), vec![hash]);
+    assert!(fixture.store.sessions_of(user.id, at(2)).await.unwrap().is_empty());
     assert_eq!(
         sorted(fixture.store.load_active_revocations(at(2)).await.unwrap()),
         sessions
@@ -313,29 +216,12 @@ async fn a_deleted_user_leaves_nothing_but_revocations() {
         .unwrap();
 
     let done = fixture.store.delete_user(user.id, at(1)).await.unwrap();
-    assert_eq!(
-        (sorted(done.revocations), done.keys),
-        (sessions.clone(), vec![hash])
-    );
+    assert_eq!((sorted(done.revocations), done.keys), (sessions.clone(), vec![hash]));
     assert!(fixture.store.user_by_id(user.id).await.unwrap().is_none());
-    assert!(
-        fixture
-            .store
-            .find_identity("corporate", "s-1")
-            .await
-            .unwrap()
-            .is_none()
-    );
+    assert!(fixture.store.find_identity("corporate", "s-1").await.unwrap().is_none());
     assert!(fixture.store.groups_of(user.id).await.unwrap().is_empty());
     assert!(fixture.store.keys_of(user.id).await.unwrap().is_empty());
-    assert!(
-        fixture
-            .store
-            .sessions_of(user.id, at(1))
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(fixture.store.sessions_of(user.id, at(1)).await.unwrap().is_empty());
     let (_left, left_behind) = fixture.after_a_kill().await;
     assert_eq!(
         sorted(left_behind.load_active_revocations(at(1)).await.unwrap()),
@@ -351,19 +237,13 @@ async fn an_unknown_user_is_not_found() {
     let nobody = fixture.id();
     for removal in REMOVALS {
         assert!(
-            matches!(
-                remove(&fixture.store, nobody, removal).await,
-                Err(Error::NotFound)
-            ),
+            matches!(remove(&fixture.store, nobody, removal).await, Err(Error::NotFound)),
             "{removal:?}"
         );
     }
     let hash = SecretString::from("x");
     assert!(matches!(
-        fixture
-            .store
-            .change_password_hash(nobody, &hash, None, at(1))
-            .await,
+        fixture.store.change_password_hash(nobody, &hash, None, at(1)).await,
         Err(Error::NotFound)
     ));
     assert!(matches!(

@@ -22,18 +22,12 @@ async fn claims_that_say_the_same_are_no_change() {
     let fixture = fixture().await;
     let user = fixture.user("alice@example.com").await;
     for (claims, expected) in [
-        (
-            json!({"groups": ["a", "b"], "name": "Alice"}),
-            ClaimsChange::Changed,
-        ),
+        (json!({"groups": ["a", "b"], "name": "Alice"}), ClaimsChange::Changed),
         (
             serde_json::from_str(r#"{"name":"Alice","groups":["a","b"]}"#).unwrap(),
             ClaimsChange::Same,
         ),
-        (
-            json!({"groups": ["a"], "name": "Alice"}),
-            ClaimsChange::Changed,
-        ),
+        (json!({"groups": ["a"], "name": "Alice"}), ClaimsChange::Changed),
         (json!({}), ClaimsChange::Changed),
         (json!({}), ClaimsChange::Same),
     ] {
@@ -45,11 +39,7 @@ async fn claims_that_say_the_same_are_no_change() {
             identity.claims
         );
         assert_eq!(
-            fixture
-                .store
-                .find_identity("corporate", "s-1")
-                .await
-                .unwrap(),
+            fixture.store.find_identity("corporate", "s-1").await.unwrap(),
             Some(identity)
         );
     }
@@ -73,11 +63,7 @@ async fn an_identity_never_moves_to_another_account() {
         .upsert_identity(&identity(mallory.id, json!({"x": 1})))
         .await;
     assert!(matches!(refused, Err(Error::Conflict)));
-    let found = fixture
-        .store
-        .find_identity("corporate", "s-1")
-        .await
-        .unwrap();
+    let found = fixture.store.find_identity("corporate", "s-1").await.unwrap();
     assert_eq!(found, Some(identity(alice.id, json!({}))));
     let orphan = Identity {
         subject: "s-2".to_owned(),
@@ -98,14 +84,7 @@ async fn provider_and_subject_are_exact() {
         .upsert_identity(&identity(user.id, json!({})))
         .await
         .unwrap();
-    assert!(
-        fixture
-            .store
-            .find_identity("corporate", "s-1")
-            .await
-            .unwrap()
-            .is_some()
-    );
+    assert!(fixture.store.find_identity("corporate", "s-1").await.unwrap().is_some());
     for (provider, subject) in [
         ("corporate", "S-1"),
         ("Corporate", "s-1"),
@@ -113,12 +92,7 @@ async fn provider_and_subject_are_exact() {
         ("other", "s-1"),
     ] {
         assert!(
-            fixture
-                .store
-                .find_identity(provider, subject)
-                .await
-                .unwrap()
-                .is_none(),
+            fixture.store.find_identity(provider, subject).await.unwrap().is_none(),
             "{provider} {subject:?}"
         );
     }
@@ -160,22 +134,13 @@ async fn a_source_replaces_only_its_own_groups() {
         fixture.store.groups_of(user.id).await.unwrap(),
         names(&["ops", "sales", "staff"])
     );
-    fixture
-        .store
-        .set_membership(user.id, "corporate", &[])
-        .await
-        .unwrap();
+    fixture.store.set_membership(user.id, "corporate", &[]).await.unwrap();
     let rows = fixture.store.memberships_of(user.id).await.unwrap();
     assert_eq!(
-        rows.iter()
-            .map(|row| row.source.as_str())
-            .collect::<Vec<_>>(),
+        rows.iter().map(|row| row.source.as_str()).collect::<Vec<_>>(),
         vec!["manual"; 2]
     );
-    assert_eq!(
-        fixture.store.groups_of(other.id).await.unwrap(),
-        names(&["dev"])
-    );
+    assert_eq!(fixture.store.groups_of(other.id).await.unwrap(), names(&["dev"]));
 
     let refused = fixture
         .store
@@ -195,10 +160,7 @@ async fn every_text_survives_as_it_was_given() {
             ..identity(user.id, json!({ *text: [text] }))
         };
         fixture.store.upsert_identity(&identity).await.unwrap();
-        assert_eq!(
-            fixture.store.find_identity(text, text).await.unwrap(),
-            Some(identity)
-        );
+        assert_eq!(fixture.store.find_identity(text, text).await.unwrap(), Some(identity));
         fixture
             .store
             .set_membership(user.id, text, &names(&[text]))

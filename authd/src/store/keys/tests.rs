@@ -23,14 +23,8 @@ async fn a_key_is_found_by_its_hash_and_listed_without_it() {
         fixture.store.key_by_hash(&new.hash, at(0)).await.unwrap(),
         Some(active.clone())
     );
-    assert_eq!(
-        fixture.store.all_active_keys(at(0)).await.unwrap(),
-        vec![active]
-    );
-    assert_eq!(
-        fixture.store.key_by_hash(&[0; 32], at(0)).await.unwrap(),
-        None
-    );
+    assert_eq!(fixture.store.all_active_keys(at(0)).await.unwrap(), vec![active]);
+    assert_eq!(fixture.store.key_by_hash(&[0; 32], at(0)).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -42,25 +36,15 @@ async fn a_user_may_have_many_keys_and_a_hash_is_of_one() {
     );
     let first = fixture.new_key(alice.id);
     fixture.store.create_key(&first).await.unwrap();
-    fixture
-        .store
-        .create_key(&fixture.new_key(alice.id))
-        .await
-        .unwrap();
+    fixture.store.create_key(&fixture.new_key(alice.id)).await.unwrap();
     assert_eq!(fixture.store.keys_of(alice.id).await.unwrap().len(), 2);
     let copy = NewKey {
         hash: first.hash,
         ..fixture.new_key(bob.id)
     };
-    assert!(matches!(
-        fixture.store.create_key(&copy).await,
-        Err(Error::Conflict)
-    ));
+    assert!(matches!(fixture.store.create_key(&copy).await, Err(Error::Conflict)));
     let orphan = fixture.new_key(fixture.id());
-    assert!(matches!(
-        fixture.store.create_key(&orphan).await,
-        Err(Error::NotFound)
-    ));
+    assert!(matches!(fixture.store.create_key(&orphan).await, Err(Error::NotFound)));
 }
 
 #[tokio::test]
@@ -84,12 +68,7 @@ async fn a_key_opens_nothing_from_the_moment_it_expires() {
             "{minutes}"
         );
         assert_eq!(
-            fixture
-                .store
-                .all_active_keys(at(minutes))
-                .await
-                .unwrap()
-                .len(),
+            fixture.store.all_active_keys(at(minutes)).await.unwrap().len(),
             usize::from(opens),
             "{minutes}"
         );
@@ -113,26 +92,9 @@ async fn only_the_owner_deletes_a_key() {
         fixture.store.delete_key(bob.id, key.id).await,
         Err(Error::NotFound)
     ));
-    assert!(
-        fixture
-            .store
-            .key_by_hash(&key.hash, at(0))
-            .await
-            .unwrap()
-            .is_some()
-    );
-    assert_eq!(
-        fixture.store.delete_key(alice.id, key.id).await.unwrap(),
-        key.hash
-    );
-    assert!(
-        fixture
-            .store
-            .key_by_hash(&key.hash, at(0))
-            .await
-            .unwrap()
-            .is_none()
-    );
+    assert!(fixture.store.key_by_hash(&key.hash, at(0)).await.unwrap().is_some());
+    assert_eq!(fixture.store.delete_key(alice.id, key.id).await.unwrap(), key.hash);
+    assert!(fixture.store.key_by_hash(&key.hash, at(0)).await.unwrap().is_none());
     assert!(matches!(
         fixture.store.delete_key(alice.id, key.id).await,
         Err(Error::NotFound)
@@ -171,21 +133,11 @@ async fn every_text_and_hash_survives_as_it_was_given() {
         };
         let made = fixture.store.create_key(&key).await.unwrap();
         assert_eq!(
-            [
-                made.name.as_str(),
-                &made.prefix,
-                made.endpoints.as_deref().unwrap()
-            ],
+            [made.name.as_str(), &made.prefix, made.endpoints.as_deref().unwrap()],
             [*text; 3]
         );
         assert_eq!(
-            fixture
-                .store
-                .key_by_hash(&key.hash, at(0))
-                .await
-                .unwrap()
-                .unwrap()
-                .id,
+            fixture.store.key_by_hash(&key.hash, at(0)).await.unwrap().unwrap().id,
             key.id
         );
     }

@@ -19,37 +19,12 @@ async fn a_revocation_holds_until_an_hour_after_the_token_ends() {
         .await
         .unwrap();
     for (minutes, holds) in [(0, true), (60, true), (119, true), (120, false)] {
-        let active = fixture
-            .store
-            .load_active_revocations(at(minutes))
-            .await
-            .unwrap();
+        let active = fixture.store.load_active_revocations(at(minutes)).await.unwrap();
         assert_eq!(active == vec![revocation], holds, "minute {minutes}");
     }
-    assert_eq!(
-        fixture
-            .store
-            .purge_expired_revocations(at(119))
-            .await
-            .unwrap(),
-        0
-    );
-    assert_eq!(
-        fixture
-            .store
-            .purge_expired_revocations(at(120))
-            .await
-            .unwrap(),
-        1
-    );
-    assert_eq!(
-        fixture
-            .store
-            .purge_expired_revocations(at(120))
-            .await
-            .unwrap(),
-        0
-    );
+    assert_eq!(fixture.store.purge_expired_revocations(at(119)).await.unwrap(), 0);
+    assert_eq!(fixture.store.purge_expired_revocations(at(120)).await.unwrap(), 1);
+    assert_eq!(fixture.store.purge_expired_revocations(at(120)).await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -62,19 +37,11 @@ async fn what_never_expires_is_never_forgotten() {
         .await
         .unwrap();
     assert_eq!(
-        fixture
-            .store
-            .purge_expired_revocations(at(900_000_000))
-            .await
-            .unwrap(),
+        fixture.store.purge_expired_revocations(at(900_000_000)).await.unwrap(),
         0
     );
     assert_eq!(
-        fixture
-            .store
-            .load_active_revocations(at(900_000_000))
-            .await
-            .unwrap(),
+        fixture.store.load_active_revocations(at(900_000_000)).await.unwrap(),
         vec![revocation]
     );
 }
@@ -100,11 +67,7 @@ async fn revoking_again_never_shortens() {
                 .unwrap();
         }
         let active = fixture.store.load_active_revocations(at(0)).await.unwrap();
-        assert_eq!(
-            active,
-            vec![token(id, expected)],
-            "{first:?} then {second:?}"
-        );
+        assert_eq!(active, vec![token(id, expected)], "{first:?} then {second:?}");
     }
 }
 
@@ -124,10 +87,7 @@ async fn a_session_and_a_token_with_one_id_are_two_things() {
             .unwrap();
     }
     let active = fixture.store.load_active_revocations(at(0)).await.unwrap();
-    assert!(
-        active.contains(&of_token) && active.contains(&of_session),
-        "{active:?}"
-    );
+    assert!(active.contains(&of_token) && active.contains(&of_session), "{active:?}");
 }
 
 #[tokio::test]

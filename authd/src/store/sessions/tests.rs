@@ -6,10 +6,7 @@ async fn a_session_is_found_by_its_id_until_it_is_ended() {
     let fixture = fixture().await;
     let user = fixture.user("alice@example.com").await;
     let session = fixture.session(user.id).await;
-    assert_eq!(
-        (session.last_seen_at, session.expires_at),
-        (at(0), Some(at(60)))
-    );
+    assert_eq!((session.last_seen_at, session.expires_at), (at(0), Some(at(60))));
     assert_eq!(
         fixture.store.session_by_id(session.id).await.unwrap(),
         Some(session.clone())
@@ -32,30 +29,16 @@ async fn a_session_is_found_by_its_id_until_it_is_ended() {
         vec![expected]
     );
 
-    let again = fixture
-        .store
-        .revoke_session(session.id, Reason::SignedOut, at(2))
-        .await;
+    let again = fixture.store.revoke_session(session.id, Reason::SignedOut, at(2)).await;
     assert!(matches!(again, Err(Error::NotFound)));
-    assert_eq!(
-        fixture
-            .store
-            .load_active_revocations(at(2))
-            .await
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(fixture.store.load_active_revocations(at(2)).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
 async fn a_session_needs_a_user_and_an_id_of_its_own() {
     let fixture = fixture().await;
     let user = fixture.user("alice@example.com").await;
-    let refused = fixture
-        .store
-        .create_session(&fixture.new_session(fixture.id()))
-        .await;
+    let refused = fixture.store.create_session(&fixture.new_session(fixture.id())).await;
     assert!(matches!(refused, Err(Error::NotFound)));
     let session = fixture.new_session(user.id);
     fixture.store.create_session(&session).await.unwrap();
@@ -81,21 +64,13 @@ async fn only_live_sessions_are_listed_the_latest_first() {
         fixture.store.create_session(&endless).await.unwrap(),
     );
     fixture.session(other.id).await;
-    fixture
-        .store
-        .touch_sessions(&[(first.id, at(5))])
-        .await
-        .unwrap();
+    fixture.store.touch_sessions(&[(first.id, at(5))]).await.unwrap();
     for (minutes, expected) in [
         (59, vec![first.id, endless.id]),
         (60, vec![endless.id]),
         (9_000_000, vec![endless.id]),
     ] {
-        let live = fixture
-            .store
-            .sessions_of(user.id, at(minutes))
-            .await
-            .unwrap();
+        let live = fixture.store.sessions_of(user.id, at(minutes)).await.unwrap();
         assert_eq!(
             live.iter().map(|session| session.id).collect::<Vec<_>>(),
             expected,
@@ -111,34 +86,18 @@ async fn all_sessions_of_one_user_are_ended_but_the_one_kept() {
         fixture.user("alice@example.com").await,
         fixture.user("bob@example.com").await,
     );
-    let (kept, ended) = (
-        fixture.session(user.id).await,
-        fixture.session(user.id).await,
-    );
+    let (kept, ended) = (fixture.session(user.id).await, fixture.session(user.id).await);
     fixture.session(other.id).await;
     let revoke = |keep, minutes| {
         fixture
             .store
             .revoke_sessions_of(user.id, keep, Reason::EndedByOwner, at(minutes))
     };
-    let ids = |revocations: Vec<Revocation>| {
-        revocations
-            .iter()
-            .map(|revocation| revocation.id)
-            .collect::<Vec<_>>()
-    };
+    let ids = |revocations: Vec<Revocation>| revocations.iter().map(|revocation| revocation.id).collect::<Vec<_>>();
     assert_eq!(ids(revoke(Some(kept.id), 1).await.unwrap()), vec![ended.id]);
     assert_eq!(ids(revoke(None, 2).await.unwrap()), vec![kept.id]);
     assert!(ids(revoke(None, 3).await.unwrap()).is_empty());
-    assert_eq!(
-        fixture
-            .store
-            .sessions_of(other.id, at(1))
-            .await
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(fixture.store.sessions_of(other.id, at(1)).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -153,11 +112,7 @@ async fn the_sessions_used_longest_ago_are_evicted() {
         };
         sessions.push(fixture.store.create_session(&session).await.unwrap().id);
     }
-    fixture
-        .store
-        .touch_sessions(&[(sessions[0], at(30))])
-        .await
-        .unwrap();
+    fixture.store.touch_sessions(&[(sessions[0], at(30))]).await.unwrap();
     assert!(
         fixture
             .store
@@ -166,16 +121,9 @@ async fn the_sessions_used_longest_ago_are_evicted() {
             .unwrap()
             .is_empty()
     );
-    let evicted = fixture
-        .store
-        .evict_oldest_sessions(user.id, 3, at(31))
-        .await
-        .unwrap();
+    let evicted = fixture.store.evict_oldest_sessions(user.id, 3, at(31)).await.unwrap();
     assert_eq!(
-        evicted
-            .iter()
-            .map(|revocation| revocation.id)
-            .collect::<Vec<_>>(),
+        evicted.iter().map(|revocation| revocation.id).collect::<Vec<_>>(),
         vec![sessions[2], sessions[1]]
     );
     let live = fixture.store.sessions_of(user.id, at(31)).await.unwrap();
@@ -196,52 +144,28 @@ async fn a_session_that_has_expired_never_crowds_out_a_live_one() {
     };
     fixture.store.create_session(&expired).await.unwrap();
     let live = fixture.session(user.id).await;
-    let evicted = fixture
-        .store
-        .evict_oldest_sessions(user.id, 1, at(20))
-        .await
-        .unwrap();
+    let evicted = fixture.store.evict_oldest_sessions(user.id, 1, at(20)).await.unwrap();
     assert_eq!(
-        evicted
-            .iter()
-            .map(|revocation| revocation.id)
-            .collect::<Vec<_>>(),
+        evicted.iter().map(|revocation| revocation.id).collect::<Vec<_>>(),
         vec![expired.id]
     );
-    assert_eq!(
-        fixture.store.sessions_of(user.id, at(20)).await.unwrap()[0].id,
-        live.id
-    );
+    assert_eq!(fixture.store.sessions_of(user.id, at(20)).await.unwrap()[0].id, live.id);
 }
 
 #[tokio::test]
 async fn last_seen_never_moves_back_and_unknown_sessions_are_passed_over() {
     let fixture = fixture().await;
     let user = fixture.user("alice@example.com").await;
-    let (one, two) = (
-        fixture.session(user.id).await.id,
-        fixture.session(user.id).await.id,
-    );
+    let (one, two) = (fixture.session(user.id).await.id, fixture.session(user.id).await.id);
     fixture.store.touch_sessions(&[]).await.unwrap();
     fixture
         .store
-        .touch_sessions(&[
-            (one, at(5)),
-            (fixture.id(), at(6)),
-            (two, at(7)),
-            (one, at(3)),
-        ])
+        .touch_sessions(&[(one, at(5)), (fixture.id(), at(6)), (two, at(7)), (one, at(3))])
         .await
         .unwrap();
     for (id, minutes) in [(one, 5), (two, 7)] {
         assert_eq!(
-            fixture
-                .store
-                .session_by_id(id)
-                .await
-                .unwrap()
-                .unwrap()
-                .last_seen_at,
+            fixture.store.session_by_id(id).await.unwrap().unwrap().last_seen_at,
             at(minutes)
         );
     }
@@ -257,22 +181,9 @@ async fn expired_sessions_are_forgotten_and_endless_ones_are_not() {
         ..fixture.new_session(user.id)
     };
     fixture.store.create_session(&endless).await.unwrap();
-    assert_eq!(
-        fixture.store.purge_expired_sessions(at(59)).await.unwrap(),
-        0
-    );
-    assert_eq!(
-        fixture.store.purge_expired_sessions(at(60)).await.unwrap(),
-        1
-    );
-    assert!(
-        fixture
-            .store
-            .session_by_id(endless.id)
-            .await
-            .unwrap()
-            .is_some()
-    );
+    assert_eq!(fixture.store.purge_expired_sessions(at(59)).await.unwrap(), 0);
+    assert_eq!(fixture.store.purge_expired_sessions(at(60)).await.unwrap(), 1);
+    assert!(fixture.store.session_by_id(endless.id).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -287,15 +198,7 @@ async fn every_text_survives_as_it_was_given() {
             ..fixture.new_session(user.id)
         };
         fixture.store.create_session(&session).await.unwrap();
-        let found = fixture
-            .store
-            .session_by_id(session.id)
-            .await
-            .unwrap()
-            .unwrap();
-        assert_eq!(
-            [found.provider, found.client_address, found.user_agent],
-            [*text; 3]
-        );
+        let found = fixture.store.session_by_id(session.id).await.unwrap().unwrap();
+        assert_eq!([found.provider, found.client_address, found.user_agent], [*text; 3]);
     }
 }

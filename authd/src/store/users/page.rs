@@ -72,10 +72,7 @@ impl Store {
     /// [`Error::Unavailable`].
     pub async fn users_page(&self, query: &UserQuery) -> Result<UserPage, Error> {
         // SQLite folds ASCII only, hence the text as it was given and in lower case.
-        let (given, lower) = (
-            containing(&query.text),
-            containing(&query.text.to_lowercase()),
-        );
+        let (given, lower) = (containing(&query.text), containing(&query.text.to_lowercase()));
         let total: i64 = sqlx::query_scalar(matching!("SELECT COUNT(*)"))
             .bind(&given)
             .bind(&lower)
@@ -97,10 +94,7 @@ impl Store {
 
 /// A `LIKE` pattern for what has the text in it, with nothing in the text meaning anything else.
 fn containing(text: &str) -> String {
-    let text = text
-        .replace('\\', "\\\\")
-        .replace('%', "\\%")
-        .replace('_', "\\_");
+    let text = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
     format!("%{text}%")
 }
 
@@ -112,12 +106,7 @@ fn page_sql(order: Order, direction: Direction) -> &'static str {
                 Direction::Ascending => {
                     matching!("SELECT *", " ORDER BY ", $by, ", id LIMIT $3 OFFSET $4")
                 }
-                Direction::Descending => matching!(
-                    "SELECT *",
-                    " ORDER BY ",
-                    $by,
-                    " DESC, id DESC LIMIT $3 OFFSET $4"
-                ),
+                Direction::Descending => matching!("SELECT *", " ORDER BY ", $by, " DESC, id DESC LIMIT $3 OFFSET $4"),
             }
         };
     }

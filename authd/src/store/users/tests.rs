@@ -5,10 +5,7 @@ use crate::store::tests::{AWKWARD, Fixture, at, fixture};
 
 async fn emails(fixture: &Fixture, query: UserQuery) -> (Vec<String>, u64) {
     let page = fixture.store.users_page(&query).await.unwrap();
-    (
-        page.users.into_iter().map(|user| user.email).collect(),
-        page.total,
-    )
+    (page.users.into_iter().map(|user| user.email).collect(), page.total)
 }
 
 #[tokio::test]
@@ -25,16 +22,7 @@ async fn an_account_is_found_by_its_id_and_address_in_any_case() {
         (at(0), at(0), None)
     );
     for email in ["alice@example.com", "ALICE@EXAMPLE.COM"] {
-        assert_eq!(
-            fixture
-                .store
-                .user_by_email(email)
-                .await
-                .unwrap()
-                .unwrap()
-                .id,
-            made.id
-        );
+        assert_eq!(fixture.store.user_by_email(email).await.unwrap().unwrap().id, made.id);
     }
     let found = fixture.store.user_by_id(made.id).await.unwrap().unwrap();
     assert_eq!(found.password_hash.unwrap().expose_secret(), "$2b$04$first");
@@ -44,19 +32,9 @@ async fn an_account_is_found_by_its_id_and_address_in_any_case() {
 async fn an_unknown_account_is_not_found() {
     let fixture = fixture().await;
     fixture.user("alice@example.com").await;
-    assert!(
-        fixture
-            .store
-            .user_by_id(fixture.id())
-            .await
-            .unwrap()
-            .is_none()
-    );
+    assert!(fixture.store.user_by_id(fixture.id()).await.unwrap().is_none());
     for email in ["", "alice@example.com ", "alice@example_com", "%"] {
-        assert!(
-            fixture.store.user_by_email(email).await.unwrap().is_none(),
-            "{email:?}"
-        );
+        assert!(fixture.store.user_by_email(email).await.unwrap().is_none(), "{email:?}");
     }
 }
 
@@ -90,10 +68,7 @@ async fn fifty_bootstraps_at_once_make_one_admin() {
     let made: Vec<_> = join_all(made).await.into_iter().flatten().collect();
     assert_eq!(made.len(), 1);
     assert_eq!(fixture.store.count_users().await.unwrap(), 1);
-    assert_eq!(
-        fixture.store.oldest_admin().await.unwrap().unwrap().id,
-        made[0].id
-    );
+    assert_eq!(fixture.store.oldest_admin().await.unwrap().unwrap().id, made[0].id);
 }
 
 #[tokio::test]
@@ -117,13 +92,7 @@ async fn bootstrap_never_takes_over_an_account() {
         .await;
     assert!(matches!(refused, Err(Error::Conflict)));
     assert_eq!(
-        fixture
-            .store
-            .user_by_id(user.id)
-            .await
-            .unwrap()
-            .unwrap()
-            .role,
+        fixture.store.user_by_id(user.id).await.unwrap().unwrap().role,
         Role::User
     );
     let made = fixture
@@ -143,15 +112,9 @@ async fn the_primary_admin_is_the_oldest_that_is_enabled() {
     let young = fixture.admin("young@example.com").await;
     let old = fixture.store.create_user(&old).await.unwrap();
     fixture.user("user@example.com").await;
-    assert_eq!(
-        fixture.store.oldest_admin().await.unwrap().unwrap().id,
-        old.id
-    );
+    assert_eq!(fixture.store.oldest_admin().await.unwrap().unwrap().id, old.id);
     fixture.store.disable_user(old.id, at(1)).await.unwrap();
-    assert_eq!(
-        fixture.store.oldest_admin().await.unwrap().unwrap().id,
-        young.id
-    );
+    assert_eq!(fixture.store.oldest_admin().await.unwrap().unwrap().id, young.id);
 }
 
 #[tokio::test]
@@ -197,11 +160,7 @@ async fn a_page_is_sorted_as_asked() {
         };
         let user = fixture.store.create_user(&user).await.unwrap();
         if role != Role::Pending {
-            fixture
-                .store
-                .record_sign_in(user.id, at(10 - minutes))
-                .await
-                .unwrap();
+            fixture.store.record_sign_in(user.id, at(10 - minutes)).await.unwrap();
         }
     }
     for (order, ascending) in [
@@ -231,11 +190,7 @@ async fn a_page_is_sorted_as_asked() {
 #[tokio::test]
 async fn a_search_finds_text_in_names_and_addresses_and_nothing_else() {
     let fixture = fixture().await;
-    for (email, name) in [
-        ("a_b@x", "Émile 100%"),
-        ("acb@x", "O'Brien"),
-        ("d@x", "back\\slash"),
-    ] {
+    for (email, name) in [("a_b@x", "Émile 100%"), ("acb@x", "O'Brien"), ("d@x", "back\\slash")] {
         let user = NewUser {
             name: name.to_owned(),
             ..fixture.new_user(email, Role::User)
@@ -275,11 +230,7 @@ async fn a_profile_is_replaced_whole() {
         gender: Some("f".to_owned()),
         date_of_birth: Some("2000-02-29".parse().unwrap()),
     };
-    let changed = fixture
-        .store
-        .update_profile(user.id, &full, at(5))
-        .await
-        .unwrap();
+    let changed = fixture.store.update_profile(user.id, &full, at(5)).await.unwrap();
     assert_eq!(
         (changed.name.as_str(), changed.bio.as_deref()),
         ("Alice", Some("hello"))
@@ -297,20 +248,10 @@ async fn a_profile_is_replaced_whole() {
         date_of_birth: None,
         ..full.clone()
     };
-    let changed = fixture
-        .store
-        .update_profile(user.id, &bare, at(6))
-        .await
-        .unwrap();
-    assert_eq!(
-        (changed.bio, changed.gender, changed.date_of_birth),
-        (None, None, None)
-    );
+    let changed = fixture.store.update_profile(user.id, &bare, at(6)).await.unwrap();
+    assert_eq!((changed.bio, changed.gender, changed.date_of_birth), (None, None, None));
 
-    let refused = fixture
-        .store
-        .update_profile(fixture.id(), &full, at(7))
-        .await;
+    let refused = fixture.store.update_profile(fixture.id(), &full, at(7)).await;
     assert!(matches!(refused, Err(Error::NotFound)));
 }
 
@@ -334,24 +275,12 @@ async fn every_text_survives_as_it_was_given() {
             gender: Some(text.clone()),
             date_of_birth: None,
         };
-        fixture
-            .store
-            .update_profile(made.id, &profile, at(1))
-            .await
-            .unwrap();
-        let found = fixture
-            .store
-            .user_by_email(&user.email)
-            .await
-            .unwrap()
-            .unwrap();
+        fixture.store.update_profile(made.id, &profile, at(1)).await.unwrap();
+        let found = fixture.store.user_by_email(&user.email).await.unwrap().unwrap();
         assert_eq!(found.email, user.email.to_lowercase());
         assert_eq!(found.password_hash.unwrap().expose_secret(), text);
         assert_eq!((&found.name, &found.profile_image_url), (&text, &text));
-        assert_eq!(
-            (found.bio.as_ref(), found.gender.as_ref()),
-            (Some(&text), Some(&text))
-        );
+        assert_eq!((found.bio.as_ref(), found.gender.as_ref()), (Some(&text), Some(&text)));
     }
 }
 
@@ -360,11 +289,7 @@ async fn the_last_sign_in_never_moves_back() {
     let fixture = fixture().await;
     let user = fixture.user("alice@example.com").await;
     for (seen, expected) in [(5, 5), (3, 5), (9, 9)] {
-        fixture
-            .store
-            .record_sign_in(user.id, at(seen))
-            .await
-            .unwrap();
+        fixture.store.record_sign_in(user.id, at(seen)).await.unwrap();
         let found = fixture.store.user_by_id(user.id).await.unwrap().unwrap();
         assert_eq!(found.last_sign_in_at, Some(at(expected)));
         assert_eq!(found.updated_at, at(0));

@@ -76,22 +76,16 @@ impl Folder {
             detail,
         };
         let index: Index = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-        let signing = index
-            .keys
-            .iter()
-            .filter(|key| matches!(key.state, Stage::Current));
+        let signing = index.keys.iter().filter(|key| matches!(key.state, Stage::Current));
         if signing.count() > 1 {
             return Err(wrong("two keys are current".to_owned()));
         }
         let read = |entry: &Entry| {
-            let plain =
-                !entry.kid.is_empty() && entry.kid.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let plain = !entry.kid.is_empty() && entry.kid.bytes().all(|byte| byte.is_ascii_hexdigit());
             if !plain {
                 return Err(wrong("a `kid` is not hexadecimal".to_owned()));
             }
-            let state = entry
-                .state()
-                .ok_or_else(|| wrong("a time is missing".to_owned()))?;
+            let state = entry.state().ok_or_else(|| wrong("a time is missing".to_owned()))?;
             self.key(&entry.kid, state).map(Arc::new)
         };
         index.keys.iter().map(read).collect()

@@ -99,11 +99,7 @@ impl Key {
         let public = pair.public_key().as_ref();
         let kid = thumbprint(public);
         let public = ParsedPublicKey::new(&ED25519, public).map_err(|_| Error::NotMade)?;
-        Ok(Self::new(
-            kid,
-            Arc::new(Material::Ed25519 { pair, public }),
-            state,
-        ))
+        Ok(Self::new(kid, Arc::new(Material::Ed25519 { pair, public }), state))
     }
 
     pub(super) fn hs256(secret: &[u8], state: State) -> Self {
@@ -154,9 +150,7 @@ impl Key {
 
     pub(in crate::token) fn sign(&self, text: &[u8]) -> Option<Vec<u8>> {
         match &*self.material {
-            Material::Ed25519 { pair, .. } => {
-                pair.try_sign(text).ok().map(|it| it.as_ref().to_vec())
-            }
+            Material::Ed25519 { pair, .. } => pair.try_sign(text).ok().map(|it| it.as_ref().to_vec()),
             Material::Hmac(key) => Some(hmac::sign(key, text).as_ref().to_vec()),
         }
     }
@@ -181,9 +175,5 @@ fn thumbprint(public: &[u8]) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -24,23 +24,14 @@ const KNOWN: [&str; 8] = [
 /// Refuses secrets that are short, known or repeat themselves.
 pub(super) fn check(secret: &[u8]) -> Result<(), Error> {
     if secret.len() < MIN_BYTES {
-        return Err(Error::ShortSecret {
-            bytes: secret.len(),
-        });
+        return Err(Error::ShortSecret { bytes: secret.len() });
     }
     let lower = secret.to_ascii_lowercase();
-    let is_known = KNOWN.iter().any(|known| {
-        lower
-            .windows(known.len())
-            .any(|part| part == known.as_bytes())
-    });
+    let is_known = KNOWN
+        .iter()
+        .any(|known| lower.windows(known.len()).any(|part| part == known.as_bytes()));
     let different = (0..=u8::MAX).filter(|byte| secret.contains(byte)).count();
-    let repeats = (1..=MAX_PERIOD).any(|period| {
-        secret
-            .iter()
-            .zip(secret.iter().skip(period))
-            .all(|(a, b)| a == b)
-    });
+    let repeats = (1..=MAX_PERIOD).any(|period| secret.iter().zip(secret.iter().skip(period)).all(|(a, b)| a == b));
     if is_known || different < MIN_DIFFERENT || repeats {
         return Err(Error::GuessableSecret);
     }

@@ -22,17 +22,10 @@ fn address(n: usize) -> String {
 }
 
 fn fail(limits: &RateLimits, account: &str, address: &str, now: Timestamp) -> Result<(), Limited> {
-    limits
-        .reserve(attempt(account, address), now)
-        .map(Reservation::failed)
+    limits.reserve(attempt(account, address), now).map(Reservation::failed)
 }
 
-fn succeed(
-    limits: &RateLimits,
-    account: &str,
-    address: &str,
-    now: Timestamp,
-) -> Result<(), Limited> {
+fn succeed(limits: &RateLimits, account: &str, address: &str, now: Timestamp) -> Result<(), Limited> {
     limits
         .reserve(attempt(account, address), now)
         .map(Reservation::succeeded)
@@ -125,8 +118,7 @@ fn a_known_address_has_a_limit_of_its_own() {
 #[test]
 fn acceptance_130_f12_one_address_trying_many_accounts_is_limited() {
     let limits = limits();
-    let passed =
-        (0..1000).filter(|n| fail(&limits, &format!("user{n}"), "192.0.2.1", at(0)).is_ok());
+    let passed = (0..1000).filter(|n| fail(&limits, &format!("user{n}"), "192.0.2.1", at(0)).is_ok());
     assert_eq!(passed.count(), 15);
     assert!(fail(&limits, "bob", "192.0.2.2", at(1)).is_ok(), "control");
 }
@@ -136,19 +128,13 @@ fn f12_many_addresses_trying_one_account_are_limited() {
     let limits = limits();
     let passed = (0..1000).filter(|n| fail(&limits, "alice", &address(*n), at(0)).is_ok());
     assert_eq!(passed.count(), 15);
-    assert!(
-        fail(&limits, "bob", &address(2000), at(1)).is_ok(),
-        "control"
-    );
+    assert!(fail(&limits, "bob", &address(2000), at(1)).is_ok(), "control");
 }
 
 #[test]
 fn f12_addresses_of_one_network_are_one() {
     let table = [
-        (
-            ["2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff"],
-            true,
-        ),
+        (["2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff"], true),
         (["2001:db8:1:2::1", "2001:db8:1:3::1"], false),
         (["192.0.2.1", "::ffff:192.0.2.1"], true),
         (["192.0.2.1", "192.0.2.2"], false),
@@ -184,10 +170,7 @@ fn f10_blocks_grow_until_the_person_signs_in() {
             now += SignedDuration::from_secs(i64::try_from(limited.retry_after).unwrap());
         }
     }
-    assert_eq!(
-        waits,
-        [3, 6, 12, 24, 48, 96, 192, 384, 768, 1440, 1440, 1440]
-    );
+    assert_eq!(waits, [3, 6, 12, 24, 48, 96, 192, 384, 768, 1440, 1440, 1440]);
     succeed(&limits, "alice", &address(90_000), now).unwrap();
     fail_times(&limits, 15, "alice", now);
     assert_eq!(
@@ -230,10 +213,7 @@ fn f14_threads_do_not_exceed_the_limit() {
             })
         };
         let threads: Vec<_> = (0..8).map(guess).collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .sum::<usize>()
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum::<usize>()
     });
     assert_eq!(passed, 15);
 }
@@ -242,17 +222,9 @@ fn f14_threads_do_not_exceed_the_limit() {
 fn a_reservation_that_is_dropped_counts_as_a_failure() {
     let limits = limits();
     for _ in 0..15 {
-        drop(
-            limits
-                .reserve(attempt("alice", "192.0.2.1"), at(0))
-                .unwrap(),
-        );
+        drop(limits.reserve(attempt("alice", "192.0.2.1"), at(0)).unwrap());
     }
-    assert!(
-        limits
-            .reserve(attempt("alice", "192.0.2.1"), at(0))
-            .is_err()
-    );
+    assert!(limits.reserve(attempt("alice", "192.0.2.1"), at(0)).is_err());
 }
 
 #[test]
