@@ -16,8 +16,9 @@ use policy::engine::{Context, Decision, Denial, Outcome};
 
 use crate::app::App;
 use crate::audit::{self, Event, Kind};
-use crate::identity::{self, Caller, Credential, identify};
+use crate::identity::{self, Caller, Credential, count_guess, identify};
 use crate::serving::Serving;
+use crate::shared::Limited;
 
 /// A question.
 #[derive(Debug)]
@@ -41,13 +42,15 @@ pub enum Verdict {
     SignIn(Option<identity::Error>),
     /// The caller is known and may not.
     Forbid(Denial),
+    /// Too many wrong keys came from this address.
+    Limited(Limited),
     /// It cannot be said now.
     Unavailable,
 }
 
 /// Answers a question.
 pub async fn check(app: &App, serving: &Serving, check: &Check<'_>) -> Verdict {
-    let (caller, fault) = match identify(app, serving, check.credential).await {
+    let (caller, fault) = match identify(app, serving, credential(serving, check)).await {
         Ok(caller) => (caller, None),
         Err(identity::Error::Unavailable(error)) => {
             tracing::error!(error = %error, "the database does not answer: the request is refused");
@@ -57,7 +60,10 @@ pub async fn check(app: &App, serving: &Serving, check: &Check<'_>) -> Verdict {
         Err(error) if check.credential.is_cookie() => (Caller::anonymous(), Some(error)),
         Err(error) => {
             refused(app, serving, check, None, (Some(&error), None));
-            return Verdict::SignIn(Some(error));
+            return match count_guess(app, serving, check.client_ip, &error) {
+                Err(limited) => Verdict::Limited(limited),
+                Ok(()) => Verdict::SignIn(Some(error)),
+            };
         }
     };
     let context = Context {
@@ -92,6 +98,14 @@ pub async fn check(app: &App, serving: &Serving, check: &Check<'_>) -> Verdict {
                 Verdict::Forbid(denial)
             }
         }
+    }
+}
+
+/// What the caller showed. A cookie that browsers do not send to this host was carried here by somebody.
+fn credential<'a>(serving: &Serving, check: &Check<'a>) -> Credential<'a> {
+    match check.credential {
+        Credential::Cookie(_) if !serving.shares_cookie(&check.target.host) => Credential::None,
+        credential => credential,
     }
 }
 

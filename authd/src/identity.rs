@@ -8,6 +8,7 @@ pub mod caller;
 pub mod credential;
 pub mod session;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use quick_cache::sync::Cache;
@@ -15,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::app::App;
 use crate::serving::Serving;
+use crate::shared::{Attempt, Limited, Purpose};
 use crate::store;
 use crate::token;
 pub use caller::{Caller, Means};
@@ -127,4 +129,25 @@ pub async fn identify(app: &App, serving: &Serving, credential: Credential<'_>) 
     caller.confirm(app)?;
     app.remembered.callers.insert(hash, Arc::clone(&caller));
     Ok(caller)
+}
+
+/// Counts a wrong key against the address that showed it. Keys that are known are never held up.
+///
+/// # Errors
+/// Too many came from there.
+pub fn count_guess(app: &App, serving: &Serving, address: Option<IpAddr>, error: &Error) -> Result<(), Limited> {
+    if let (Error::UnknownKey, Some(address)) = (error, address) {
+        serving
+            .limits
+            .reserve(
+                Attempt {
+                    purpose: Purpose::ApiKey,
+                    account: None,
+                    address,
+                },
+                app.now(),
+            )?
+            .failed();
+    }
+    Ok(())
 }

@@ -67,6 +67,7 @@ pub fn public(app: Arc<App>) -> Router {
         )
         .fallback(site::notices::not_found)
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn(json_errors))
         .layer(from_fn_with_state(Arc::clone(&app), same_site_only))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -90,6 +91,31 @@ pub fn admin(admin: Admin) -> Router {
 
 async fn no_such_route() -> ApiError {
     ApiError::not_found("there is no such route")
+}
+
+/// Refusals of the framework itself, in the form of all others.
+async fn json_errors(request: Request, next: Next) -> Response {
+    let is_api = request.uri().path().starts_with("/api/");
+    let response = next.run(request).await;
+    let is_json = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
+    let (code, detail) = match response.status() {
+        StatusCode::METHOD_NOT_ALLOWED => ("method_not_allowed", "the route has no such method"),
+        StatusCode::NOT_FOUND => ("not_found", "there is no such route"),
+        StatusCode::PAYLOAD_TOO_LARGE => ("too_large", "the body is too large"),
+        status if status.is_client_error() => ("bad_request", "the request cannot be read"),
+        _ => return response,
+    };
+    if !is_api || is_json {
+        return response;
+    }
+    let mut answer = ApiError::new(response.status(), code, detail).into_response();
+    if let Some(allow) = response.headers().get(header::ALLOW) {
+        answer.headers_mut().insert(header::ALLOW, allow.clone());
+    }
+    answer
 }
 
 /// What changes something comes from our own pages, or from a program that is no browser.

@@ -45,7 +45,7 @@ async fn begin(serve: Serve) -> anyhow::Result<ExitCode> {
     let ready = source::read(&serve.source, serve.instance.as_deref())?;
     let metrics = Metrics::install()?;
     let app = Arc::new(open(&serve.data, &serve.audit).await?);
-    let watched = reload::watch(&serve)?;
+    let watched = reload::watch(serve.source.resources.as_deref(), ready.inputs)?;
     let serving = app.put_to_use(ready.snapshot, ready.digest).await?;
 
     let stop = CancellationToken::new();

@@ -155,10 +155,10 @@ impl Serving {
             .map(|provider| provider.name.as_str())
     }
 
-    /// Whether a browser may be sent to this host after signing in.
+    /// Whether browsers send the session cookie to this host, which is in lower case and without a port.
     #[must_use]
-    pub fn may_return_to(&self, host: &str) -> bool {
-        let shares_cookie = match &self.settings().cookie.domain {
+    pub fn shares_cookie(&self, host: &str) -> bool {
+        match &self.settings().cookie.domain {
             Some(domain) => {
                 host == domain
                     || host
@@ -166,8 +166,13 @@ impl Serving {
                         .is_some_and(|rest| rest.ends_with('.'))
             }
             None => self.public_url.host_str() == Some(host),
-        };
-        shares_cookie && self.engine.governs(host)
+        }
+    }
+
+    /// Whether a browser may be sent to this host after signing in.
+    #[must_use]
+    pub fn may_return_to(&self, host: &str) -> bool {
+        self.shares_cookie(host) && self.engine.governs(host)
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Ready {
     pub snapshot: Snapshot,
     /// Its digest.
     pub digest: String,
+    /// The digest of the folder's files, where it comes from a folder.
+    pub inputs: Option<[u8; 32]>,
 }
 
 /// What came of reading a folder.
@@ -26,8 +28,6 @@ pub struct Outcome {
     pub problems: Vec<Located>,
     /// What was left out on purpose.
     pub notes: Vec<Note>,
-    /// The digest of what was read.
-    pub inputs: [u8; 32],
 }
 
 /// Compiles what a folder held. Nothing is half-applied: with any problem there is no Snapshot.
@@ -57,15 +57,11 @@ pub fn compile(loaded: Loaded, folder: &Path, instance: Option<&str>) -> anyhow:
         Some(snapshot) if problems.is_empty() => Some(Ready {
             digest: digest(&snapshot.bytes()?),
             snapshot,
+            inputs: Some(inputs),
         }),
         _ => None,
     };
-    Ok(Outcome {
-        ready,
-        problems,
-        notes,
-        inputs,
-    })
+    Ok(Outcome { ready, problems, notes })
 }
 
 /// Reads and compiles a folder.
@@ -87,6 +83,7 @@ pub fn file(path: &Path) -> anyhow::Result<Ready> {
     Ok(Ready {
         snapshot,
         digest: digest(&bytes),
+        inputs: None,
     })
 }
 

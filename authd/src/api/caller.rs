@@ -10,7 +10,7 @@ use super::serving;
 use crate::app::App;
 use crate::client_address::client_address;
 use crate::error::ApiError;
-use crate::identity::{Caller, Credential, Means, identify};
+use crate::identity::{Caller, Credential, Means, count_guess, identify};
 use crate::login::session::Device;
 use crate::serving::Serving;
 use crate::store::{Role, User};
@@ -107,7 +107,14 @@ impl FromRequestParts<Arc<App>> for SignedIn {
             Credential::None => return Err(ApiError::unauthenticated()),
             Credential::Malformed(_) => String::new(),
         };
-        let caller = identify(app, &serving, credential).await?;
+        let caller = match identify(app, &serving, credential).await {
+            Ok(caller) => caller,
+            Err(error) => {
+                let address = Origin::from_request_parts(parts, app).await?.address;
+                count_guess(app, &serving, address, &error).map_err(ApiError::limited)?;
+                return Err(error.into());
+            }
+        };
         let id = caller
             .account()
             .ok_or_else(|| ApiError::forbidden("not_a_person", "this is for people, and the key is a service's"))?;

@@ -14,6 +14,7 @@ use crate::cookie;
 use crate::identity::caller::IDENTITY_HEADERS;
 use crate::identity::{self, Caller};
 use crate::serving::Serving;
+use crate::shared::Limited;
 
 /// What a query value may contain as it is.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -89,6 +90,7 @@ pub fn refuse(
     match verdict {
         Verdict::Allow(_) | Verdict::Unavailable => unavailable(),
         Verdict::Forbid(denial) => forbid(*denial, asker, target, serving),
+        Verdict::Limited(limited) => too_many(dialect, *limited),
         Verdict::SignIn(fault) => match asker {
             Asker::Program => challenge(fault.as_ref()),
             Asker::Navigation => {
@@ -111,6 +113,19 @@ pub fn refuse(
             }
         },
     }
+}
+
+/// nginx turns every status that it does not know into a 500, so it is told 403.
+fn too_many(dialect: Dialect, limited: Limited) -> Response<Full<Bytes>> {
+    let status = match dialect {
+        Dialect::Nginx => StatusCode::FORBIDDEN,
+        Dialect::Forward => StatusCode::TOO_MANY_REQUESTS,
+    };
+    let mut response = json_body(status, "rate_limited", "too many attempts, try again later");
+    response
+        .headers_mut()
+        .insert(header::RETRY_AFTER, HeaderValue::from(limited.retry_after));
+    response
 }
 
 /// What the proxy says cannot be read in one way.

@@ -5,9 +5,11 @@
 
 use std::convert::Infallible;
 use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures::FutureExt;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use http_body_util::Full;
 
@@ -38,9 +40,10 @@ pub async fn serve<B>(app: &App, peer: IpAddr, request: Request<B>) -> Result<Re
     let (outcome, response) = if !matches!(parts.method, Method::GET | Method::HEAD) {
         ("not_here", answer::not_here())
     } else {
-        match tokio::time::timeout(DEADLINE, ask(app, peer, dialect, &parts.headers)).await {
-            Ok(answered) => answered,
-            Err(_) => ("unavailable", answer::unavailable()),
+        let asked = AssertUnwindSafe(ask(app, peer, dialect, &parts.headers)).catch_unwind();
+        match tokio::time::timeout(DEADLINE, asked).await {
+            Ok(Ok(answered)) => answered,
+            Ok(Err(_)) | Err(_) => ("unavailable", answer::unavailable()),
         }
     };
     count(dialect.name(), outcome);
@@ -99,6 +102,7 @@ fn name(verdict: &Verdict) -> &'static str {
         Verdict::Allow(_) => "allow",
         Verdict::SignIn(_) => "sign_in",
         Verdict::Forbid(_) => "forbid",
+        Verdict::Limited(_) => "limited",
         Verdict::Unavailable => "unavailable",
     }
 }

@@ -278,3 +278,61 @@ async fn a_key_of_ones_own_works_until_it_is_deleted() {
     assert_eq!(deleted.status, 200, "acceptance 73");
     assert_eq!(stand.ask_with("/", &key).await.status, 401, "H04");
 }
+
+#[tokio::test]
+async fn guessing_keys_is_limited_and_known_keys_are_not_held_up() {
+    let stand = Stand::new().await;
+    let wrong = "sk-ffffffffffffffffffffffffffffffff";
+    for _ in 0..15 {
+        assert_eq!(stand.ask_with("/", wrong).await.status, 401, "H10: wrong keys");
+    }
+    let limited = stand.ask_with("/", wrong).await;
+    assert_eq!(
+        (limited.status, limited.header("retry-after").is_empty()),
+        (StatusCode::TOO_MANY_REQUESTS, false),
+        "H10"
+    );
+    assert_eq!(
+        stand.ask_with("/v1/deploys", KEY).await.status,
+        200,
+        "H10: a known key from there"
+    );
+}
+
+#[tokio::test]
+async fn every_refusal_of_the_api_has_a_text_and_a_code() {
+    let stand = Stand::new().await;
+    let admin = stand.sign_in("admin@example.com").await;
+    for (path, token, status) in [
+        ("/api/v1/auths/signin", None, 405),
+        ("/api/v1/auths/nothing", None, 404),
+        ("/api/v1/users/x", Some(&admin), 405),
+        ("/api/v1/users/?page=x", Some(&admin), 400),
+        ("/api/v1/auths/", None, 401),
+        ("/api/v1/auths/admin/details", Some(&admin), 403),
+    ] {
+        let answer = stand.get(path, token.map(String::as_str)).await;
+        let (detail, code) = (&answer.json()["detail"], &answer.json()["code"]);
+        assert!(
+            answer.status == status && detail.is_string() && code.is_string(),
+            "W-37: {path}: {answer:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_session_cookie_counts_only_where_browsers_send_it() {
+    let elsewhere = RESOURCES.replace("hosts: [app.example.com]", "hosts: [app.example.com, app.example.org]");
+    let stand = Stand::with(&elsewhere).await;
+    let token = stand.sign_in("admin@example.com").await;
+    assert_eq!(stand.ask_with_cookie("/", &token).await.status, 200, "E21 control");
+    stand
+        .serve(&elsewhere.replace("cookie: {domain: example.com}", "cookie: {domain: auth.example.com}"))
+        .await;
+    assert_eq!(stand.ask_with_cookie("/", &token).await.status, 302, "E21");
+    assert_eq!(
+        stand.ask_with("/", &token).await.status,
+        200,
+        "E21: a bearer token is shown on purpose"
+    );
+}

@@ -1,6 +1,6 @@
 //! A changed folder becomes a new Snapshot; one with problems changes nothing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -8,9 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::audit::{Event, Kind, Outcome};
-use crate::config::Serve;
+use crate::load::Loaded;
 use crate::load::watch::{Timing, Watch};
-use crate::load::{self, Loaded};
 use crate::source;
 
 /// A folder that is watched from the moment it was read.
@@ -20,16 +19,14 @@ pub(super) struct Watched {
     watch: Watch,
 }
 
-/// Begins to watch the folder of resources, if there is one.
-pub(super) fn watch(serve: &Serve) -> anyhow::Result<Option<Watched>> {
-    let Some(folder) = &serve.source.resources else {
+/// Begins to watch the folder that was read, if there is one; `inputs` is the digest of what was in it then.
+pub(super) fn watch(folder: Option<&Path>, inputs: Option<[u8; 32]>) -> std::io::Result<Option<Watched>> {
+    let (Some(folder), Some(seen)) = (folder, inputs) else {
         return Ok(None);
     };
-    let seen = load::read(folder).digest;
-    let watch = Watch::begin(folder, seen, Timing::default())?;
     Ok(Some(Watched {
-        folder: folder.clone(),
-        watch,
+        watch: Watch::begin(folder, seen, Timing::default())?,
+        folder: folder.to_owned(),
     }))
 }
 
@@ -50,7 +47,7 @@ pub(super) async fn run(app: Arc<App>, watched: Watched, instance: Option<String
     }
 }
 
-async fn apply(app: &App, loaded: Loaded, folder: &std::path::Path, instance: Option<&str>) {
+async fn apply(app: &App, loaded: Loaded, folder: &Path, instance: Option<&str>) {
     let problems = match source::compile(loaded, folder, instance) {
         Ok(source::Outcome { ready: Some(ready), .. }) => match app.put_to_use(ready.snapshot, ready.digest).await {
             Ok(serving) => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::Form;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use secrecy::SecretString;
@@ -10,6 +10,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::Broken;
+use super::posted::Posted;
 use super::visitor::{Visitor, origins};
 use crate::api::caller::InSession;
 use crate::app::App;
@@ -41,7 +42,12 @@ pub struct Done {
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn show(State(app): State<Arc<App>>, visitor: Visitor, Query(done): Query<Done>) -> Result<Response, Broken> {
+pub async fn show(
+    State(app): State<Arc<App>>,
+    visitor: Visitor,
+    done: Result<Query<Done>, QueryRejection>,
+) -> Result<Response, Broken> {
+    let done = done.map(|Query(done)| done).unwrap_or_default();
     let notice = match done.done.as_deref() {
         Some("password") => Some(Notice::PasswordChanged),
         Some("session") => Some(Notice::SessionRevoked),
@@ -85,7 +91,7 @@ pub struct EndSession {
 pub async fn end_session(
     State(app): State<Arc<App>>,
     visitor: Visitor,
-    Form(form): Form<EndSession>,
+    Posted(form): Posted<EndSession>,
 ) -> Result<Response, Broken> {
     let session = posted!(visitor, form);
     let (which, done) = match form.session.parse::<Uuid>() {
@@ -117,7 +123,7 @@ pub struct MakeKey {
 pub async fn make_key(
     State(app): State<Arc<App>>,
     visitor: Visitor,
-    Form(form): Form<MakeKey>,
+    Posted(form): Posted<MakeKey>,
 ) -> Result<Response, Broken> {
     let session = posted!(visitor, form);
     let refused = |text: &str| text.to_owned();
@@ -187,7 +193,7 @@ pub struct DeleteKey {
 pub async fn delete_key(
     State(app): State<Arc<App>>,
     visitor: Visitor,
-    Form(form): Form<DeleteKey>,
+    Posted(form): Posted<DeleteKey>,
 ) -> Result<Response, Broken> {
     let session = posted!(visitor, form);
     match own_keys::delete(&app, session.signed_in.id(), form.key).await {
@@ -212,7 +218,7 @@ pub struct ChangePassword {
 pub async fn change_password(
     State(app): State<Arc<App>>,
     visitor: Visitor,
-    Form(form): Form<ChangePassword>,
+    Posted(form): Posted<ChangePassword>,
 ) -> Result<Response, Broken> {
     let session = posted!(visitor, form);
     let change = Change {

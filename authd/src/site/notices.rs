@@ -1,9 +1,8 @@
 //! Pages that say one thing: signed out, denied, pending, not found.
 
-use axum::extract::Query;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::sign_in::Asked;
+use super::posted::Asked;
 use super::visitor::{Visitor, origins};
 use crate::pages::csrf::Purpose;
 use crate::pages::{Denied, NotFound, Page, Pending, SignedOut};
@@ -17,7 +16,7 @@ pub async fn signed_out(visitor: Visitor) -> Response {
 }
 
 /// `GET /denied`: for somebody who is signed in and may not go where they wanted.
-pub async fn denied(visitor: Visitor, Query(asked): Query<Asked>) -> Response {
+pub async fn denied(visitor: Visitor, asked: Asked) -> Response {
     let Some(session) = &visitor.session else {
         return Redirect::to("/login").into_response();
     };
@@ -37,7 +36,7 @@ pub async fn denied(visitor: Visitor, Query(asked): Query<Asked>) -> Response {
 }
 
 /// `GET /pending`: for somebody whose account waits for an administrator.
-pub async fn pending(visitor: Visitor, Query(asked): Query<Asked>) -> Response {
+pub async fn pending(visitor: Visitor, asked: Asked) -> Response {
     let Some(session) = &visitor.session else {
         return Redirect::to("/login").into_response();
     };

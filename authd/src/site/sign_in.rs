@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::Form;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderValue, header};
 use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::Broken;
+use super::posted::{Asked, Posted};
 use super::visitor::{Visitor, origins};
 use crate::app::App;
 use crate::cookie;
@@ -18,26 +18,8 @@ use crate::login::sign_out;
 use crate::pages::csrf::Purpose;
 use crate::pages::{Page, PasswordForm, Refusal, SignIn};
 
-/// What the sign-in page may be asked with.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Asked {
-    /// Where the person wants to go.
-    pub return_to: Option<String>,
-    /// The name that oauth2-proxy and ingress-nginx use.
-    pub rd: Option<String>,
-}
-
-impl Asked {
-    /// Where the person wants to go.
-    #[must_use]
-    pub fn address(&self) -> Option<&str> {
-        self.return_to.as_deref().or(self.rd.as_deref())
-    }
-}
-
 /// `GET /login`. Somebody who is signed in already goes on at once.
-pub async fn show(visitor: Visitor, Query(asked): Query<Asked>) -> Response {
+pub async fn show(visitor: Visitor, asked: Asked) -> Response {
     let return_to = visitor.return_to(asked.address());
     if visitor.session.is_some() && return_to.is_some() {
         return Redirect::to(return_to.as_deref().unwrap_or("/account")).into_response();
@@ -47,7 +29,7 @@ pub async fn show(visitor: Visitor, Query(asked): Query<Asked>) -> Response {
 
 /// What the form posts.
 #[derive(Deserialize)]
-pub struct Posted {
+pub struct Typing {
     email: String,
     password: SecretString,
     #[serde(default)]
@@ -56,7 +38,7 @@ pub struct Posted {
 }
 
 /// `POST /login`: on to where the person wanted to go (303), or the page again with what is wrong.
-pub async fn post(State(app): State<Arc<App>>, visitor: Visitor, Form(posted): Form<Posted>) -> Response {
+pub async fn post(State(app): State<Arc<App>>, visitor: Visitor, Posted(posted): Posted<Typing>) -> Response {
     let return_to = visitor.return_to(posted.return_to.as_deref());
     if !visitor.posted(Purpose::SignIn, &posted.csrf) {
         return page(&visitor, &posted.email, return_to.as_deref(), Some(Refusal::StaleForm));
@@ -128,7 +110,7 @@ pub struct Leaving {
 pub async fn leave(
     State(app): State<Arc<App>>,
     visitor: Visitor,
-    Form(posted): Form<Leaving>,
+    Posted(posted): Posted<Leaving>,
 ) -> Result<Response, Broken> {
     let settings = visitor.serving.settings();
     if let Some(session) = &visitor.session {
