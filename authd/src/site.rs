@@ -12,20 +12,29 @@ use crate::error::ApiError;
 use crate::pages::{Page, Site};
 use crate::random::Random;
 
-/// A page could not be shown.
+/// What is shown instead of what was asked for.
 #[derive(Debug)]
-pub struct Broken(pub ApiError);
+pub enum Instead {
+    /// Another page of ours.
+    Elsewhere(&'static str),
+    /// That something went wrong.
+    Broken(ApiError),
+}
 
-impl<E: Into<ApiError>> From<E> for Broken {
+impl<E: Into<ApiError>> From<E> for Instead {
     fn from(error: E) -> Self {
-        Self(error.into())
+        Self::Broken(error.into())
     }
 }
 
-impl IntoResponse for Broken {
+impl IntoResponse for Instead {
     /// People see a page where programs would see JSON.
     fn into_response(self) -> Response {
-        let status = self.0.into_response().status();
+        let error = match self {
+            Self::Elsewhere(path) => return Redirect::to(path).into_response(),
+            Self::Broken(error) => error,
+        };
+        let status = error.into_response().status();
         let (site, reference) = (
             Site {
                 name: "authd".to_owned(),

@@ -1,9 +1,10 @@
 //! `AccessPolicy`: who may do what on which hosts and paths.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::Status;
 
 /// Who may do what on a set of hosts. A host belongs to one AccessPolicy; what no rule allows is refused.
 #[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
     plural = "accesspolicies",
     shortname = "apol",
     category = "authd",
-    status = "AccessPolicyStatus",
+    status = "Status",
     doc = "Who may do what on a set of hosts. What no rule allows is refused.",
     printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
     printcolumn(name = "Hosts", type_ = "string", json_path = ".spec.hosts"),
@@ -126,17 +127,4 @@ pub struct Allow {
         inner(length(min = 3, max = 127), regex(pattern = "^[a-z0-9-]+/[a-z0-9-]+$"))
     )]
     pub services: Option<Vec<String>>,
-}
-
-/// What became of an AccessPolicy.
-#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
-#[serde(rename_all = "camelCase")]
-pub struct AccessPolicyStatus {
-    /// The generation that the conditions speak of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// `Accepted`, `Published`, `Ready`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
-    pub conditions: Vec<Condition>,
 }

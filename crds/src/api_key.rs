@@ -1,8 +1,10 @@
 //! `ApiKey`: a key for a program.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
+
+use crate::Status;
 
 /// A key with which a program calls applications: `Authorization: Bearer sk-...`.
 #[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
@@ -14,7 +16,7 @@ use serde::{Deserialize, Serialize};
     plural = "apikeys",
     shortname = "akey",
     category = "authd",
-    status = "ApiKeyStatus",
+    status = "Status",
     doc = "A key with which a program calls applications.",
     printcolumn(name = "Service", type_ = "string", json_path = ".spec.owner.service"),
     printcolumn(name = "User", type_ = "string", json_path = ".spec.owner.user", priority = 1),
@@ -108,17 +110,4 @@ pub struct Endpoint {
         inner(length(min = 1, max = 32), regex(pattern = "^[A-Z][A-Z_-]*$"))
     )]
     pub methods: Vec<String>,
-}
-
-/// What became of an ApiKey. Never the key.
-#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
-#[serde(rename_all = "camelCase")]
-pub struct ApiKeyStatus {
-    /// The generation that the conditions speak of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// `Accepted`, `Published`, `Ready`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
-    pub conditions: Vec<Condition>,
 }

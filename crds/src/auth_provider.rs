@@ -1,8 +1,9 @@
 //! `AuthProvider`: one way to sign in.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
+
+use crate::Status;
 
 /// One way to sign in.
 #[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
     plural = "authproviders",
     shortname = "aprov",
     category = "authd",
-    status = "AuthProviderStatus",
+    status = "Status",
     doc = "One way to sign in.",
     printcolumn(name = "Display name", type_ = "string", json_path = ".spec.displayName"),
     printcolumn(
@@ -45,16 +46,3 @@ pub struct AuthProviderSpec {
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Password {}
-
-/// What became of an AuthProvider.
-#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
-#[serde(rename_all = "camelCase")]
-pub struct AuthProviderStatus {
-    /// The generation that the conditions speak of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// `Accepted`, `Published`, `Ready`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
-    pub conditions: Vec<Condition>,
-}

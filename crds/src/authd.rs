@@ -1,11 +1,10 @@
 //! `Authd`: one instance, and how it behaves.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Duration, NamespaceSelector, SecretKeyRef};
+use crate::{Duration, NamespaceSelector, SecretKeyRef, Status};
 
 /// One instance of authd.
 #[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
@@ -16,7 +15,7 @@ use crate::{Duration, NamespaceSelector, SecretKeyRef};
     namespaced,
     plural = "authds",
     category = "authd",
-    status = "AuthdStatus",
+    status = "Status",
     doc = "One instance of authd.",
     printcolumn(name = "URL", type_ = "string", json_path = ".spec.publicUrl"),
     printcolumn(
@@ -356,17 +355,4 @@ pub struct Tenant {
         )
     )]
     pub hosts: Vec<String>,
-}
-
-/// What became of an Authd.
-#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
-#[serde(rename_all = "camelCase")]
-pub struct AuthdStatus {
-    /// The generation that the conditions speak of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// `Accepted`, `Published`, `Ready`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
-    pub conditions: Vec<Condition>,
 }

@@ -13,23 +13,23 @@ mod duration;
 mod kind;
 mod reference;
 mod role_mapping;
+mod status;
 #[cfg(test)]
 mod tests;
 
-pub use access_policy::{AccessPolicy, AccessPolicySpec, AccessPolicyStatus, AccessRule, Allow, Mode};
-pub use api_key::{ApiKey, ApiKeySpec, ApiKeyStatus, Endpoint, Owner};
-pub use auth_provider::{AuthProvider, AuthProviderSpec, AuthProviderStatus, Password};
+pub use access_policy::{AccessPolicy, AccessPolicySpec, AccessRule, Allow, Mode};
+pub use api_key::{ApiKey, ApiKeySpec, Endpoint, Owner};
+pub use auth_provider::{AuthProvider, AuthProviderSpec, Password};
 pub use authd::{
-    AdminContact, Algorithm, ApiKeys, Authd, AuthdSpec, AuthdStatus, BootstrapAdmin, Cookie, DefaultRole, Passwords,
-    RateLimit, RateLimits, SameSite, Sessions, SignOut, SignUp, Tenant, Tokens,
+    AdminContact, Algorithm, ApiKeys, Authd, AuthdSpec, BootstrapAdmin, Cookie, DefaultRole, Passwords, RateLimit,
+    RateLimits, SameSite, Sessions, SignOut, SignUp, Tenant, Tokens,
 };
 pub use condition::{ConditionType, Reason};
 pub use duration::{Duration, InvalidDuration};
 pub use kind::{GROUP, KINDS, Kind, VERSION};
 pub use reference::{NamespaceSelector, ProviderRef, SecretKeyRef};
-pub use role_mapping::{
-    Grant, GroupGrant, GroupGrants, OnNoMatch, RoleMapping, RoleMappingSpec, RoleMappingStatus, When,
-};
+pub use role_mapping::{Grant, GroupGrant, GroupGrants, OnNoMatch, RoleMapping, RoleMappingSpec, When};
+pub use status::Status;
 
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 pub use kube::{Resource, ResourceExt};

@@ -1,11 +1,10 @@
 //! `RoleMapping`: which claims grant which roles and groups.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::ProviderRef;
+use crate::{ProviderRef, Status};
 
 /// Which claims of a provider grant which roles and groups. Several mappings of one provider add up.
 #[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
@@ -17,7 +16,7 @@ use crate::ProviderRef;
     plural = "rolemappings",
     shortname = "rmap",
     category = "authd",
-    status = "RoleMappingStatus",
+    status = "Status",
     doc = "Which claims of a provider grant which roles and groups.",
     printcolumn(name = "Provider", type_ = "string", json_path = ".spec.providerRef.name"),
     printcolumn(name = "No match", type_ = "string", json_path = ".spec.onNoMatch"),
@@ -112,17 +111,4 @@ pub enum OnNoMatch {
     Pending,
     /// The role stays what an administrator set on the account.
     Keep,
-}
-
-/// What became of a RoleMapping.
-#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
-#[serde(rename_all = "camelCase")]
-pub struct RoleMappingStatus {
-    /// The generation that the conditions speak of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// `Accepted`, `Published`, `Ready`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
-    pub conditions: Vec<Condition>,
 }

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::Broken;
+use super::Instead;
 use super::posted::Posted;
 use super::visitor::{Visitor, origins};
 use crate::api::caller::InSession;
@@ -46,7 +46,7 @@ pub async fn show(
     State(app): State<Arc<App>>,
     visitor: Visitor,
     done: Result<Query<Done>, QueryRejection>,
-) -> Result<Response, Broken> {
+) -> Result<Response, Instead> {
     let done = done.map(|Query(done)| done).unwrap_or_default();
     let notice = match done.done.as_deref() {
         Some("password") => Some(Notice::PasswordChanged),
@@ -66,14 +66,14 @@ pub async fn show(
     .await
 }
 
-/// A form that changes something of the account, by whoever posts it.
-macro_rules! posted {
-    ($visitor:ident, $form:ident) => {
-        match &$visitor.session {
-            Some(session) if $visitor.posted(Purpose::Account(session.claims.session), &$form.csrf) => session,
-            _ => return Ok(Redirect::to("/account").into_response()),
-        }
-    };
+/// Whoever posts a form of the account page, if it was posted from there.
+fn poster<'a>(visitor: &'a Visitor, csrf: &str) -> Result<&'a InSession, Instead> {
+    let posted = |session: &&InSession| visitor.posted(Purpose::Account(session.claims.session), csrf);
+    visitor
+        .session
+        .as_ref()
+        .filter(posted)
+        .ok_or(Instead::Elsewhere("/account"))
 }
 
 /// What the sessions form posts.
@@ -92,8 +92,8 @@ pub async fn end_session(
     State(app): State<Arc<App>>,
     visitor: Visitor,
     Posted(form): Posted<EndSession>,
-) -> Result<Response, Broken> {
-    let session = posted!(visitor, form);
+) -> Result<Response, Instead> {
+    let session = poster(&visitor, &form.csrf)?;
     let (which, done) = match form.session.parse::<Uuid>() {
         Ok(id) => (Which::One(id), "session"),
         Err(_) => (Which::Others, "sessions"),
@@ -124,8 +124,8 @@ pub async fn make_key(
     State(app): State<Arc<App>>,
     visitor: Visitor,
     Posted(form): Posted<MakeKey>,
-) -> Result<Response, Broken> {
-    let session = posted!(visitor, form);
+) -> Result<Response, Instead> {
+    let session = poster(&visitor, &form.csrf)?;
     let refused = |text: &str| text.to_owned();
     let outcome = match expiry(&form.expires, app.now()) {
         _ if session.signed_in.caller.principal.is_pending() => {
@@ -194,8 +194,8 @@ pub async fn delete_key(
     State(app): State<Arc<App>>,
     visitor: Visitor,
     Posted(form): Posted<DeleteKey>,
-) -> Result<Response, Broken> {
-    let session = posted!(visitor, form);
+) -> Result<Response, Instead> {
+    let session = poster(&visitor, &form.csrf)?;
     match own_keys::delete(&app, session.signed_in.id(), form.key).await {
         Ok(()) | Err(crate::store::Error::NotFound) => Ok(Redirect::to("/account?done=key").into_response()),
         Err(error) => Err(error.into()),
@@ -219,8 +219,8 @@ pub async fn change_password(
     State(app): State<Arc<App>>,
     visitor: Visitor,
     Posted(form): Posted<ChangePassword>,
-) -> Result<Response, Broken> {
-    let session = posted!(visitor, form);
+) -> Result<Response, Instead> {
+    let session = poster(&visitor, &form.csrf)?;
     let change = Change {
         user: &session.signed_in.user,
         session: session.claims.session,
@@ -250,7 +250,7 @@ pub async fn change_password(
     }
 }
 
-async fn page(app: &App, visitor: &Visitor, news: News<'_>) -> Result<Response, Broken> {
+async fn page(app: &App, visitor: &Visitor, news: News<'_>) -> Result<Response, Instead> {
     let Some(session) = &visitor.session else {
         return Ok(Redirect::to("/login?return_to=%2Faccount").into_response());
     };

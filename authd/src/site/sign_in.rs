@@ -8,7 +8,7 @@ use http::{HeaderValue, header};
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::Broken;
+use super::Instead;
 use super::posted::{Asked, Posted};
 use super::visitor::{Visitor, origins};
 use crate::app::App;
@@ -111,7 +111,7 @@ pub async fn leave(
     State(app): State<Arc<App>>,
     visitor: Visitor,
     Posted(posted): Posted<Leaving>,
-) -> Result<Response, Broken> {
+) -> Result<Response, Instead> {
     let settings = visitor.serving.settings();
     if let Some(session) = &visitor.session {
         if !visitor.posted(Purpose::SignOut(session.claims.session), &posted.csrf) {

@@ -6,7 +6,7 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, header};
 
-use super::Broken;
+use super::Instead;
 use crate::api;
 use crate::api::caller::{InSession, Origin};
 use crate::app::App;
@@ -32,9 +32,9 @@ pub struct Visitor {
 }
 
 impl FromRequestParts<Arc<App>> for Visitor {
-    type Rejection = Broken;
+    type Rejection = Instead;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Broken> {
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Instead> {
         let serving = api::serving(app)?;
         let origin = Origin::from_request_parts(parts, app).await?;
         let session = InSession::from_request_parts(parts, app).await.ok();
