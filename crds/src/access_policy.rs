@@ -54,6 +54,7 @@ pub struct AccessPolicySpec {
     #[schemars(length(max = 64))]
     pub rules: Vec<AccessRule>,
     /// Cedar policies for what rules cannot say. They hold for this policy's hosts only; a `forbid` wins over every rule.
+    /// A `permit` never holds for people who are pending.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 32768))]
     pub cedar: Option<String>,

@@ -157,19 +157,29 @@ pub fn below(left: Value, prefix: &str) -> Value {
 /// All of them; `true` for none.
 #[must_use]
 pub fn all(parts: Vec<Value>) -> Value {
-    parts
-        .into_iter()
-        .reduce(|left, right| binary("&&", left, right))
-        .unwrap_or(json!({"Value": true}))
+    joined("&&", parts).unwrap_or(json!({"Value": true}))
 }
 
 /// Any of them; `false` for none.
 #[must_use]
 pub fn any(parts: Vec<Value>) -> Value {
-    parts
-        .into_iter()
-        .reduce(|left, right| binary("||", left, right))
-        .unwrap_or(json!({"Value": false}))
+    joined("||", parts).unwrap_or(json!({"Value": false}))
+}
+
+/// Joins neighbours again and again, so that the tree is as deep as the logarithm of its size: JSON and Cedar bound the depth.
+fn joined(operator: &str, mut parts: Vec<Value>) -> Option<Value> {
+    while parts.len() > 1 {
+        let mut rest = parts.into_iter();
+        let mut pairs = Vec::new();
+        while let Some(left) = rest.next() {
+            pairs.push(match rest.next() {
+                Some(right) => binary(operator, left, right),
+                None => left,
+            });
+        }
+        parts = pairs;
+    }
+    parts.pop()
 }
 
 /// A policy under construction, and the resource and rule that it comes from.

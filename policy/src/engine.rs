@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use cedar_policy::Policy;
 
 use crate::cedar;
-use crate::snapshot::{Access, CedarPolicy, LoadError, Provider, Settings, Snapshot};
+use crate::snapshot::{Access, CedarPolicy, LoadError, MOST_RULES, Provider, Settings, Snapshot};
 use keys::Keys;
 
 pub use decide::{Context, Decision, Denial, Determining, Outcome};
@@ -56,12 +56,17 @@ impl Engine {
     /// Parses every policy of the Snapshot, whose digest is given.
     ///
     /// # Errors
-    /// A policy does not parse; the old Engine is to be kept.
+    /// A policy does not parse, or its rules do not pair up with what they allow; the old Engine is to be kept.
     pub fn new(snapshot: Snapshot, digest: String) -> Result<Self, LoadError> {
         let mut hosts = HashMap::new();
         let mut access = Vec::with_capacity(snapshot.access.len());
         for (index, mut one) in snapshot.access.into_iter().enumerate() {
             hosts.extend(one.hosts.iter().map(|host| (host.clone(), index)));
+            if one.rules.len() != one.allows.len() || one.rules.len() > MOST_RULES {
+                let message = format!("{} rules with {} policies", one.rules.len(), one.allows.len());
+                let id = format!("AccessPolicy/{}", one.name);
+                return Err(LoadError::Policy { id, message });
+            }
             let reads = slice::Reads::of(&one.cedar);
             let (allows, cedar) = (parse(&one.allows)?, parse(&one.cedar)?);
             one.allows

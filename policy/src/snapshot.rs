@@ -12,6 +12,9 @@ use crate::secret::Secret;
 /// The format that this program writes and reads.
 pub const FORMAT: u32 = 1;
 
+/// The most rules that an AccessPolicy may have: the Engine keeps one bit for each.
+pub(crate) const MOST_RULES: usize = 64;
+
 /// Everything that the data plane serves from. Equal Resources give equal bytes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

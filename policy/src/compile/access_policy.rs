@@ -9,7 +9,7 @@ use super::cedar_text;
 use super::scope::{Scope, by_age, full_name, is_granted, problem};
 use crate::cedar::{Draft, Effect, Type, Var, all, any, binary, entity, has, is, not, set, text};
 use crate::problem::Problem;
-use crate::snapshot::{Access, CedarPolicy, Place};
+use crate::snapshot::{Access, CedarPolicy, MOST_RULES, Place};
 use crate::target;
 
 /// The policies, by name. A host belongs to the oldest policy that claims it; hosts of a broken policy are refused.
@@ -17,6 +17,9 @@ pub(super) fn compile(scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Vec<Acc
     let mut claimed: BTreeMap<&str, String> = BTreeMap::new();
     let mut compiled = Vec::new();
     for resource in by_age(&scope.resources.access_policies) {
+        if scope.is_elsewhere(resource) {
+            continue;
+        }
         let name = full_name(resource);
         let hosts = hosts(scope, resource, &name, &mut claimed, problems);
         if hosts.is_empty() {
@@ -85,6 +88,10 @@ fn access(resource: &AccessPolicy, name: &str, hosts: Vec<String>) -> Result<Acc
             Err(problem) => problems.push(problem),
         }
         access.allows.push(allow(name, index, &rule.allow));
+    }
+    if resource.spec.rules.len() > MOST_RULES {
+        let message = format!("it has {} rules, {MOST_RULES} are the most", resource.spec.rules.len());
+        problems.push(problem(resource, "spec.rules", Reason::InvalidField, message));
     }
     if let Some(text) = &resource.spec.cedar {
         match cedar_text::read(text, name) {

@@ -1,6 +1,6 @@
 //! `ApiKey` to a digest, an owner and what the key may reach.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crds::{ApiKey, Endpoint, Reason, ResourceExt, SecretKeyRef};
 use sha2::{Digest as _, Sha256};
@@ -18,6 +18,9 @@ pub(super) fn compile(scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Vec<Key
     let mut keys = Vec::new();
     let mut owners: HashMap<[u8; 32], String> = HashMap::new();
     for resource in by_age(&scope.resources.api_keys) {
+        if scope.is_elsewhere(resource) {
+            continue;
+        }
         match key(scope, resource) {
             Ok(key) => match owners.get(&key.digest) {
                 None => {
@@ -60,7 +63,11 @@ fn key(scope: &Scope<'_>, resource: &ApiKey) -> Result<Key, Problem> {
             let message = "only the namespace of the Authd may declare keys that act for people: use `service`";
             return Err(problem(resource, "spec.owner.user", Reason::RoleNotGranted, message));
         }
-        (None, user) => KeyOwner::User(user.clone().unwrap_or_default()),
+        (None, Some(user)) => KeyOwner::User(user.clone()),
+        (None, None) => {
+            let message = "it acts for nobody: give exactly one of `service` and `user`";
+            return Err(problem(resource, "spec.owner", Reason::InvalidField, message));
+        }
     };
     Ok(Key {
         digest: digest(scope, resource)?,
@@ -68,10 +75,15 @@ fn key(scope: &Scope<'_>, resource: &ApiKey) -> Result<Key, Problem> {
         owner,
         roles,
         restrictions: restrictions(scope, resource, granted)?,
-        not_before: spec.not_before.as_ref().map(|time| time.0.as_second()),
+        not_before: spec.not_before.as_ref().map(|time| whole_second_after(time.0)),
         expires_at: spec.expires_at.as_ref().map(|time| time.0.as_second()),
         suspended: spec.suspended,
     })
+}
+
+/// Rounded up, so that a key is never valid too early.
+fn whole_second_after(time: jiff::Timestamp) -> i64 {
+    time.as_second() + i64::from(time.subsec_nanosecond() > 0)
 }
 
 fn digest(scope: &Scope<'_>, resource: &ApiKey) -> Result<[u8; 32], Problem> {
@@ -85,26 +97,34 @@ fn digest(scope: &Scope<'_>, resource: &ApiKey) -> Result<[u8; 32], Problem> {
             )
         });
     }
+    let Some(name) = resource.spec.secret_name.clone() else {
+        let message = "there is no key: give exactly one of `secretName` and `hash`";
+        return Err(problem(resource, "spec", Reason::InvalidField, message));
+    };
     let reference = SecretKeyRef {
-        name: resource.spec.secret_name.clone().unwrap_or_default(),
+        name,
         key: SECRET_KEY.to_owned(),
     };
     let value = scope.secret(resource, "spec.secretName", &reference)?;
-    if !is_key(value) {
-        let message = "the key is not `sk-` and 32 or more hexadecimal digits in lower case: make one with \
-                       `printf sk-%s $(openssl rand -hex 20)`";
+    if let Some(weakness) = weakness(value) {
+        let message = format!("{weakness}: make one with `printf sk-%s $(openssl rand -hex 20)`");
         return Err(problem(resource, "spec.secretName", Reason::WeakSecret, message));
     }
     Ok(Sha256::digest(value).into())
 }
 
-fn is_key(value: &[u8]) -> bool {
+fn weakness(value: &[u8]) -> Option<&'static str> {
     let digits = value.strip_prefix(b"sk-").unwrap_or_default();
-    let varied = digits.iter().collect::<std::collections::BTreeSet<_>>().len() >= 6;
-    digits.len() >= 32
-        && varied
-        && digits.len() <= 256
-        && digits.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    let hexadecimal = digits.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    if value.last().is_some_and(u8::is_ascii_whitespace) {
+        Some("the key ends with a line break or a space, which no caller sends")
+    } else if !hexadecimal || !(32..=256).contains(&digits.len()) {
+        Some("the key is not `sk-` and 32 to 256 hexadecimal digits in lower case")
+    } else if digits.iter().collect::<BTreeSet<_>>().len() < 6 {
+        Some("the key repeats a few digits, so it can be guessed")
+    } else {
+        None
+    }
 }
 
 /// Each list narrows: the key's own endpoints, or those of the instance; and what the tenant is granted.

@@ -10,6 +10,9 @@ use crate::snapshot::{Method, Provider};
 pub(super) fn compile(scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Vec<Provider> {
     let mut providers = Vec::new();
     for resource in &scope.resources.providers {
+        if scope.is_elsewhere(resource) {
+            continue;
+        }
         if !scope.is_home(resource) {
             let message = "an AuthProvider counts only in the namespace of its Authd: move it there";
             problems.push(problem(resource, "metadata.namespace", Reason::HostNotGranted, message));

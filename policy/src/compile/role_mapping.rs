@@ -13,13 +13,17 @@ use crate::snapshot::{CedarPolicy, Grant, Granted, Provider};
 pub(super) fn compile(scope: &Scope<'_>, providers: &mut [Provider], problems: &mut Vec<Problem>) {
     for mapping in &scope.resources.role_mappings {
         let name = &mapping.spec.provider_ref.name;
+        if scope.is_elsewhere(mapping) {
+            continue;
+        }
         if !scope.is_home(mapping) {
             let message = "a RoleMapping counts only in the namespace of its Authd: move it there";
             problems.push(problem(mapping, "metadata.namespace", Reason::RoleNotGranted, message));
             continue;
         }
         let Some(provider) = providers.iter_mut().find(|provider| provider.name == *name) else {
-            let message = format!("there is no AuthProvider `{name}` in this namespace that could be used");
+            let message =
+                format!("no AuthProvider `{name}` in this namespace can be used: add it, or see what is wrong with it");
             problems.push(problem(
                 mapping,
                 "spec.providerRef.name",
@@ -120,7 +124,7 @@ fn test(when: &When) -> Value {
     }
 }
 
-/// The tag under which claims carry their values that fit a glob.
+/// The tag under which claims carry their values that fit a glob. The claim is quoted, so that no two tests share a tag.
 pub(crate) fn glob_tag(claim: &str, glob: &str) -> String {
-    format!("{claim}~{glob}")
+    format!("{claim:?}~{glob}")
 }

@@ -28,10 +28,18 @@ pub(super) fn choose<'a>(
     match (first, second) {
         (Some(authd), None) => Some(authd),
         (Some(_), Some(_)) => {
-            for authd in &resources.authds {
-                let message = "more than one Authd was found: choose one with `--instance NAMESPACE/NAME`";
-                problems.push(problem(authd, "", Reason::ManyInstances, message));
-            }
+            let mut names: Vec<String> = resources
+                .authds
+                .iter()
+                .map(|authd| format!("`{}`", full_name(authd)))
+                .collect();
+            names.sort();
+            let message = format!(
+                "there is more than one Authd ({}): choose one with `--instance NAMESPACE/NAME`",
+                names.join(", ")
+            );
+            let all = resources.authds.iter().filter(named);
+            problems.extend(all.map(|authd| problem(authd, "", Reason::ManyInstances, message.clone())));
             None
         }
         (None, _) => {
@@ -79,6 +87,13 @@ impl<'a> Scope<'a> {
         }
     }
 
+    /// Whether the resource is none of this instance's business: it lives beside another Authd, and no tenant grants it anything
+    /// here.
+    pub(super) fn is_elsewhere(&self, resource: &impl ResourceExt) -> bool {
+        let beside = |authd: &Authd| authd.namespace() == resource.namespace();
+        self.granted_hosts(resource).is_some_and(<[_]>::is_empty) && self.resources.authds.iter().any(beside)
+    }
+
     /// Whether the resource lives in the instance's own namespace.
     pub(super) fn is_home(&self, resource: &impl ResourceExt) -> bool {
         resource.namespace() == self.authd.namespace()
@@ -105,8 +120,14 @@ impl<'a> Scope<'a> {
             problem(resource, field, Reason::SecretMissing, message)
         })?;
         let value = secret.data.get(key).filter(|value| !value.is_empty()).ok_or_else(|| {
-            let keys: Vec<String> = secret.data.keys().map(|key| format!("`{key}`")).collect();
-            let message = format!("Secret `{name}` has no value under `{key}`: it has {}", keys.join(", "));
+            let filled = secret.data.iter().filter(|(_, value)| !value.is_empty());
+            let keys: Vec<String> = filled.map(|(key, _)| format!("`{key}`")).collect();
+            let has = if keys.is_empty() {
+                "no values at all".to_owned()
+            } else {
+                format!("only {}", keys.join(", "))
+            };
+            let message = format!("Secret `{name}` has no value under `{key}`: it has {has}");
             problem(resource, field, Reason::SecretUnusable, message)
         })?;
         Ok(value)

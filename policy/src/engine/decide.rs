@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use cedar_policy::{
-    Authorizer, Context as CedarContext, Entities, Entity, EntityUid, Policy, PolicySet, Request, Response,
-    RestrictedExpression,
+    AuthorizationError, Authorizer, Context as CedarContext, Entities, Entity, EntityUid, Policy, PolicyId, PolicySet,
+    Request, Response, RestrictedExpression,
 };
 use crds::{Endpoint, Mode};
 use serde::Serialize;
@@ -15,6 +15,7 @@ use super::{Engine, ReadyAccess, Slice};
 use crate::cedar::{self, Draft, Effect, Type, Var, all, any, below, binary, text};
 use crate::compile::rule_id;
 use crate::principal::{Identity, KeyUse, Principal};
+use crate::snapshot::Access;
 use crate::target::{Target, parent};
 
 /// What else a decision may read.
@@ -103,6 +104,18 @@ pub struct Determining {
 
 /// The id of the policy that a key's restrictions stand for.
 const KEY_POLICY: &str = "key";
+/// The field that they come from.
+const KEY_RULE: &str = "spec.allowedEndpoints";
+
+/// What is asked, once the AccessPolicy and its best rules are found.
+pub(super) struct Question<'a> {
+    pub(super) ready: &'a ReadyAccess,
+    /// The rules that fit best, one bit each.
+    pub(super) rules: u64,
+    pub(super) principal: &'a Principal,
+    pub(super) target: &'a Target<'a>,
+    pub(super) context: &'a Context,
+}
 
 impl Engine {
     /// Decides.
@@ -127,8 +140,15 @@ impl Engine {
         if ready.access.broken {
             return refused(policy, Denial::BrokenPolicy, Vec::new());
         }
-        match ask(ready, slice.rules, principal, target, context) {
-            Ok(response) => answer(ready, slice.rules, principal, &response),
+        let question = Question {
+            ready,
+            rules: slice.rules,
+            principal,
+            target,
+            context,
+        };
+        match question.ask(slice.rules) {
+            Ok(response) => question.answer(&response),
             Err(error) => refused(policy, Denial::EvaluationError, vec![error]),
         }
     }
@@ -144,84 +164,134 @@ fn refused(policy: Option<String>, denial: Denial, errors: Vec<String>) -> Decis
     }
 }
 
-fn answer(ready: &ReadyAccess, rules: u64, principal: &Principal, response: &Response) -> Decision {
-    let by_key = response
-        .diagnostics()
-        .reason()
-        .any(|id| AsRef::<str>::as_ref(id) == KEY_POLICY);
-    let errors: Vec<String> = response.diagnostics().errors().map(ToString::to_string).collect();
-    let determining = determining(principal, response);
-    let denial = match response.decision() {
-        _ if !errors.is_empty() => Some(Denial::EvaluationError),
-        cedar_policy::Decision::Allow => None,
-        cedar_policy::Decision::Deny if by_key => Some(Denial::KeyEndpoint),
-        cedar_policy::Decision::Deny if !determining.is_empty() => Some(Denial::Forbidden),
-        cedar_policy::Decision::Deny if principal.is_pending() => Some(Denial::Pending),
-        cedar_policy::Decision::Deny if rules == 0 => Some(Denial::NoRule),
-        cedar_policy::Decision::Deny => Some(Denial::NotAllowed),
-    };
-    let (outcome, shadow) = match (denial, ready.access.mode) {
-        (None, _) => (Outcome::Permit, None),
-        (Some(denial), Mode::Shadow) if !by_key => (Outcome::Permit, Some(denial)),
-        (Some(denial), _) => (Outcome::Deny(denial), None),
-    };
-    Decision {
-        outcome,
-        policy: Some(ready.access.name.clone()),
-        determining,
-        shadow,
-        errors,
+impl Question<'_> {
+    fn answer(&self, response: &Response) -> Decision {
+        let by_key = response
+            .diagnostics()
+            .reason()
+            .any(|id| AsRef::<str>::as_ref(id) == KEY_POLICY);
+        let errors: Vec<String> = response.diagnostics().errors().map(in_words).collect();
+        let determining = determining(self.principal, response);
+        let denial = match response.decision() {
+            _ if !errors.is_empty() => Some(Denial::EvaluationError),
+            cedar_policy::Decision::Allow => None,
+            cedar_policy::Decision::Deny if by_key => Some(Denial::KeyEndpoint),
+            cedar_policy::Decision::Deny if !determining.is_empty() => Some(Denial::Forbidden),
+            cedar_policy::Decision::Deny if self.principal.is_pending() => Some(Denial::Pending),
+            cedar_policy::Decision::Deny if self.rules == 0 => Some(Denial::NoRule),
+            cedar_policy::Decision::Deny => Some(Denial::NotAllowed),
+        };
+        let (outcome, shadow) = match (denial, self.ready.access.mode) {
+            (None, _) => (Outcome::Permit, None),
+            (Some(denial), Mode::Shadow) if !by_key => (Outcome::Permit, Some(denial)),
+            (Some(denial), _) => (Outcome::Deny(denial), None),
+        };
+        Decision {
+            outcome,
+            policy: Some(self.ready.access.name.clone()),
+            determining,
+            shadow,
+            errors,
+        }
+    }
+
+    /// Asks Cedar, showing it the policies of these rules. Which ones does not change the answer, as a rule's policy speaks only of
+    /// targets in the rule; only how long it takes.
+    pub(super) fn ask(&self, shown: u64) -> Result<Response, String> {
+        let mut policies = PolicySet::new();
+        let shown = self
+            .ready
+            .allows
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| shown & (1 << index) != 0)
+            .map(|(_, policy)| policy);
+        for policy in shown.chain(&self.ready.cedar) {
+            policies.add(policy.clone()).map_err(|error| error.to_string())?;
+        }
+        if let Some(policy) = self.principal.key().map(key_policy).transpose()?.flatten() {
+            policies.add(policy).map_err(|error| error.to_string())?;
+        }
+        let who = principal_uid(self.principal)?;
+        let what = Type::Target.uid("target")?;
+        let entities = self.entities(&who, &what)?;
+        let action = Type::Action.uid("request")?;
+        let request =
+            Request::new(who, action, what, cedar_context(self.context)?, None).map_err(|error| error.to_string())?;
+        Ok(Authorizer::new().is_authorized(&request, &policies, &entities))
+    }
+
+    fn entities(&self, who: &EntityUid, what: &EntityUid) -> Result<Entities, String> {
+        let mut parents = HashSet::new();
+        for role in self.principal.roles() {
+            parents.insert(Type::Role.uid(role)?);
+        }
+        for group in self.principal.groups() {
+            parents.insert(Type::Group.uid(group)?);
+        }
+        let Access { name, allows, .. } = &self.ready.access;
+        let mut places = HashSet::from([Type::Policy.uid(name)?]);
+        for index in (0..allows.len()).filter(|index| self.rules & (1 << index) != 0) {
+            places.insert(Type::Rule.uid(&rule_id(name, index))?);
+        }
+        let admin = Type::Role.uid("admin")?;
+        let user = Type::Role.uid("user")?;
+        let built = [
+            Entity::new(admin, HashMap::new(), HashSet::from([user])),
+            Entity::new(who.clone(), attributes(principal_attributes(self.principal)), parents),
+            Entity::new(what.clone(), attributes(target_attributes(self.target)), places),
+        ]
+        .into_iter()
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| error.to_string())?;
+        cedar::entities(built)
     }
 }
 
+fn attributes(pairs: Vec<(&str, RestrictedExpression)>) -> HashMap<String, RestrictedExpression> {
+    pairs
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+fn in_words(error: &AuthorizationError) -> String {
+    let AuthorizationError::PolicyEvaluationError(error) = error;
+    let (source, rule) = parts(error.policy_id());
+    format!("{rule} of {source}: {}", error.inner())
+}
+
+/// The resource and the field in the id of a policy.
+fn parts(id: &PolicyId) -> (&str, &str) {
+    let id: &str = id.as_ref();
+    id.split_once(' ').unwrap_or((id, ""))
+}
+
+/// What could not be evaluated decides alone: it is why the rest does not count.
 fn determining(principal: &Principal, response: &Response) -> Vec<Determining> {
-    let mut determining: Vec<Determining> = response
-        .diagnostics()
-        .reason()
-        .map(|id| match (AsRef::<str>::as_ref(id), principal.key()) {
-            (KEY_POLICY, Some(key)) => Determining {
+    let erred = response.diagnostics().errors().map(|error| {
+        let AuthorizationError::PolicyEvaluationError(error) = error;
+        error.policy_id()
+    });
+    let mut ids: Vec<&PolicyId> = erred.collect();
+    if ids.is_empty() {
+        ids.extend(response.diagnostics().reason());
+    }
+    let mut determining: Vec<Determining> = ids
+        .into_iter()
+        .map(|id| match (parts(id), principal.key()) {
+            ((KEY_POLICY, _), Some(key)) => Determining {
                 source: key.source.clone(),
-                rule: "spec.allowedEndpoints".to_owned(),
+                rule: KEY_RULE.to_owned(),
             },
-            (id, _) => {
-                let (source, rule) = id.split_once(' ').unwrap_or((id, ""));
-                Determining {
-                    source: source.to_owned(),
-                    rule: rule.to_owned(),
-                }
-            }
+            ((source, rule), _) => Determining {
+                source: source.to_owned(),
+                rule: rule.to_owned(),
+            },
         })
         .collect();
     determining.sort();
     determining
-}
-
-fn ask(
-    ready: &ReadyAccess,
-    rules: u64,
-    principal: &Principal,
-    target: &Target<'_>,
-    context: &Context,
-) -> Result<Response, String> {
-    let mut policies = PolicySet::new();
-    let fitting = ready
-        .allows
-        .iter()
-        .enumerate()
-        .filter(|(index, _)| rules & (1 << index) != 0)
-        .map(|(_, policy)| policy);
-    for policy in fitting.chain(&ready.cedar) {
-        policies.add(policy.clone()).map_err(|error| error.to_string())?;
-    }
-    if let Some(policy) = principal.key().map(key_policy).transpose()?.flatten() {
-        policies.add(policy).map_err(|error| error.to_string())?;
-    }
-    let who = principal_uid(principal)?;
-    let what = Type::Target.uid("target")?;
-    let entities = entities(ready, rules, principal, (&who, &what), target)?;
-    let request = Request::new(who, Type::Action.uid("request")?, what, cedar_context(context)?, None)
-        .map_err(|error| error.to_string())?;
-    Ok(Authorizer::new().is_authorized(&request, &policies, &entities))
 }
 
 fn cedar_context(context: &Context) -> Result<CedarContext, String> {
@@ -242,45 +312,6 @@ fn principal_uid(principal: &Principal) -> Result<EntityUid, String> {
         Identity::User(user) => Type::User.uid(&user.id),
         Identity::Service(name) => Type::Service.uid(name),
     }
-}
-
-fn entities(
-    ready: &ReadyAccess,
-    rules: u64,
-    principal: &Principal,
-    (who, what): (&EntityUid, &EntityUid),
-    target: &Target<'_>,
-) -> Result<Entities, String> {
-    let mut parents = HashSet::new();
-    for role in principal.roles() {
-        parents.insert(Type::Role.uid(role)?);
-    }
-    for group in principal.groups() {
-        parents.insert(Type::Group.uid(group)?);
-    }
-    let policy = Type::Policy.uid(&ready.access.name)?;
-    let mut places = HashSet::from([policy]);
-    for index in (0..ready.allows.len()).filter(|index| rules & (1 << index) != 0) {
-        places.insert(Type::Rule.uid(&rule_id(&ready.access.name, index))?);
-    }
-    let attributes = |pairs: Vec<(&str, RestrictedExpression)>| -> HashMap<String, RestrictedExpression> {
-        pairs
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect()
-    };
-    let admin = Entity::new(
-        Type::Role.uid("admin")?,
-        HashMap::new(),
-        HashSet::from([Type::Role.uid("user")?]),
-    );
-    let who = Entity::new(who.clone(), attributes(principal_attributes(principal)), parents);
-    let what = Entity::new(what.clone(), attributes(target_attributes(target)), places);
-    let built = [admin, who, what]
-        .into_iter()
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| error.to_string())?;
-    cedar::entities(built)
 }
 
 fn principal_attributes(principal: &Principal) -> Vec<(&'static str, RestrictedExpression)> {
@@ -328,7 +359,7 @@ fn key_policy(key: &KeyUse) -> Result<Option<Policy>, String> {
     let draft = Draft {
         effect: Effect::Forbid,
         source: &key.source,
-        rule: "spec.allowedEndpoints",
+        rule: KEY_RULE,
         resource_in: None,
         when: None,
         unless: Some(fits),

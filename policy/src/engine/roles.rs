@@ -114,7 +114,8 @@ fn is_granted(
     Ok(response.decision() == Decision::Allow && response.diagnostics().errors().next().is_none())
 }
 
-/// The claims themselves, and for each glob the values that fit it.
+/// The claims themselves, and for each glob the values that fit it. A claim that is named like the tag of a glob counts for nothing:
+/// what a provider calls its claims must not stand for a test that they passed.
 fn tags(claims: &Claims, grants: &[Grant]) -> HashMap<String, RestrictedExpression> {
     let values = |values: &mut dyn Iterator<Item = &String>| {
         RestrictedExpression::new_set(values.map(|value| RestrictedExpression::new_string(value.clone())))
@@ -129,6 +130,8 @@ fn tags(claims: &Claims, grants: &[Grant]) -> HashMap<String, RestrictedExpressi
         let mut fitting = said.filter(|value| glob(pattern, value)).peekable();
         if fitting.peek().is_some() {
             tags.insert(glob_tag(claim, pattern), values(&mut fitting));
+        } else {
+            tags.remove(&glob_tag(claim, pattern));
         }
     }
     tags

@@ -100,7 +100,7 @@ impl Slice<'_> {
 /// The rules whose path fits best: the longest prefix, and among equals those that name the method.
 fn best(rules: &[Place], target: &Target<'_>) -> u64 {
     let mut best = (None, 0);
-    for (index, place) in rules.iter().enumerate().take(64) {
+    for (index, place) in rules.iter().enumerate() {
         let Some(fit) = fit(place, target) else { continue };
         match best.0.cmp(&Some(fit)) {
             std::cmp::Ordering::Less => best = (Some(fit), 1 << index),
