@@ -1,19 +1,38 @@
 //! Cedar policies built from parts, as JSON syntax trees, so that nobody's text is ever spliced into policy text.
 
-use cedar_policy::{Entities, Entity, EntityId, EntityTypeName, EntityUid, Policy, PolicyId, Schema};
+use cedar_policy::{Entities, Entity, EntityId, EntityTypeName, EntityUid, Policy, PolicyId, Schema, SchemaFragment};
 use serde_json::{Value, json};
 
-/// The one schema, as text.
+/// The schema of policies that decide about requests, as text.
 pub const SCHEMA: &str = include_str!("authd.cedarschema");
 
-/// The schema, parsed.
+/// What the schema of policies that grant roles and groups adds, as text.
+pub const GRANTS: &str = include_str!("grants.cedarschema");
+
+/// The schema of policies that decide about requests.
 ///
 /// # Errors
 /// Never in a released build: a test parses it.
 pub fn schema() -> Result<Schema, String> {
-    Schema::from_cedarschema_str(SCHEMA)
-        .map(|(schema, _)| schema)
-        .map_err(|error| error.to_string())
+    fragments(&[SCHEMA])
+}
+
+/// The schema of policies that grant roles and groups.
+///
+/// # Errors
+/// Never in a released build: a test parses it.
+pub fn grants_schema() -> Result<Schema, String> {
+    fragments(&[SCHEMA, GRANTS])
+}
+
+fn fragments(texts: &[&str]) -> Result<Schema, String> {
+    let read = |text: &&str| SchemaFragment::from_cedarschema_str(text).map(|(fragment, _)| fragment);
+    let fragments: Vec<_> = texts
+        .iter()
+        .map(read)
+        .collect::<Result<_, _>>()
+        .map_err(|error| error.to_string())?;
+    Schema::from_schema_fragments(fragments).map_err(|error| error.to_string())
 }
 
 /// A type of entity.
