@@ -11,7 +11,11 @@ pub mod problem;
 pub mod resources;
 pub mod secret;
 pub mod snapshot;
+#[cfg(test)]
+mod story;
 pub mod target;
+#[cfg(test)]
+mod tests;
 
 pub use compile::{Compiled, compile};
 pub use engine::Engine;

@@ -1,0 +1,101 @@
+//! The meaning of AccessPolicies a second time, in plain Rust, over the resources and without Cedar.
+
+use crds::{AccessPolicySpec, AccessRule, Allow, Endpoint, Mode};
+
+use super::super::{Denial, Outcome};
+use crate::Principal;
+use crate::Target;
+use crate::principal::Identity;
+
+/// The answer that these policies give, of which none is broken and no two claim one host.
+pub(super) fn decide(policies: &[AccessPolicySpec], principal: &Principal, target: &Target<'_>) -> Outcome {
+    let exact = |policy: &&AccessPolicySpec| policy.hosts.iter().any(|host| *host == target.host);
+    let wild = |policy: &&AccessPolicySpec| policy.hosts.iter().any(|host| host_fits(host, &target.host));
+    let Some(policy) = policies.iter().find(exact).or_else(|| policies.iter().find(wild)) else {
+        return Outcome::Deny(Denial::UnknownHost);
+    };
+    let lists = principal.key().map_or(&[][..], |key| &key.restrictions);
+    if !lists
+        .iter()
+        .all(|list| list.iter().any(|endpoint| endpoint_fits(endpoint, target)))
+    {
+        return Outcome::Deny(Denial::KeyEndpoint);
+    }
+    let fits: Vec<(Option<(usize, bool)>, &AccessRule)> =
+        policy.rules.iter().map(|rule| (fit(rule, target), rule)).collect();
+    let best = fits.iter().filter_map(|(fit, _)| *fit).max();
+    let mut deciding = fits
+        .iter()
+        .filter(|(fit, _)| fit.is_some() && *fit == best)
+        .map(|(_, rule)| rule);
+    let denial = match (best, principal.is_pending()) {
+        _ if deciding.any(|rule| allows(&rule.allow, principal)) => return Outcome::Permit,
+        (_, true) => Denial::Pending,
+        (None, _) => Denial::NoRule,
+        (Some(_), _) => Denial::NotAllowed,
+    };
+    if policy.mode == Mode::Shadow {
+        Outcome::Permit
+    } else {
+        Outcome::Deny(denial)
+    }
+}
+
+fn segments(path: &str) -> Vec<&str> {
+    path.split('/').filter(|segment| !segment.is_empty()).collect()
+}
+
+fn fit(rule: &AccessRule, target: &Target<'_>) -> Option<(usize, bool)> {
+    let path = segments(&target.path);
+    let prefixes = rule
+        .paths
+        .iter()
+        .map(|prefix| segments(prefix))
+        .filter(|prefix| path.starts_with(prefix));
+    let length = if rule.paths.is_empty() {
+        Some(0)
+    } else {
+        prefixes.map(|prefix| prefix.len()).max()
+    };
+    let method = rule.methods.is_empty() || rule.methods.iter().any(|method| *method == target.method);
+    length
+        .filter(|_| method)
+        .map(|length| (length, !rule.methods.is_empty()))
+}
+
+fn allows(allow: &Allow, principal: &Principal) -> bool {
+    let among = |names: &Option<Vec<String>>, name: &str| names.iter().flatten().any(|one| one == name);
+    let person = match principal.identity() {
+        Identity::User(user) if !user.pending => Some(user),
+        _ => None,
+    };
+    let service = match principal.identity() {
+        Identity::Service(name) => Some(name),
+        _ => None,
+    };
+    let has_role =
+        |role: &String| principal.roles().contains(role) || (role == "user" && principal.roles().contains("admin"));
+    allow.anyone == Some(true)
+        || allow.signed_in == Some(true) && (person.is_some() || service.is_some())
+        || allow.roles.iter().flatten().any(has_role)
+        || principal.groups().iter().any(|group| among(&allow.groups, group))
+        || person.is_some_and(|user| user.email_verified && among(&allow.users, &user.email))
+        || service.is_some_and(|service| among(&allow.services, service))
+}
+
+fn host_fits(pattern: &str, host: &str) -> bool {
+    let (pattern, host): (Vec<&str>, Vec<&str>) = (pattern.split('.').collect(), host.split('.').collect());
+    pattern.len() == host.len()
+        && pattern
+            .iter()
+            .zip(&host)
+            .all(|(pattern, label)| *pattern == "*" || pattern == label)
+}
+
+fn endpoint_fits(endpoint: &Endpoint, target: &Target<'_>) -> bool {
+    let path = segments(&target.path);
+    let every = |list: &[String], fits: &dyn Fn(&String) -> bool| list.is_empty() || list.iter().any(fits);
+    every(&endpoint.hosts, &|host| host_fits(host, &target.host))
+        && every(&endpoint.paths, &|prefix| path.starts_with(&segments(prefix)))
+        && every(&endpoint.methods, &|method| *method == target.method)
+}
