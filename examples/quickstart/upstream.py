@@ -1,0 +1,29 @@
+"""An application that knows nothing of signing in: it reports what reached it."""
+
+import http.server
+import json
+import sys
+
+
+class Echo(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def answer(self):
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        seen = {"method": self.command, "path": self.path, "headers": self.headers.items()}
+        body = (json.dumps(seen, indent=1) + "\n").encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer
+
+    def log_message(self, *_):
+        pass
+
+
+port = int(sys.argv[1]) if len(sys.argv) > 1 else 8090
+http.server.ThreadingHTTPServer(("127.0.0.1", port), Echo).serve_forever()
