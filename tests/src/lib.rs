@@ -1,1 +1,30 @@
+//! How do the stories reach real programs? Each module starts or speaks to one kind of peer, and ends what it started.
+//!
+//! Deliberately not here: what is expected of the peers, which the stories in `it` say.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what fails here fails the test, and a panic with its reason is how a test fails"
+)]
+
+pub mod authd;
+pub mod http;
+pub mod nginx;
+pub mod process;
+pub mod resources;
+pub mod upstream;
+pub mod wait;
+pub mod wire;
+pub mod world;
+
+use std::path::PathBuf;
+
+/// The top of the checkout.
+#[must_use]
+pub fn repository() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the crate lies in a folder of the repository")
+        .to_owned()
+}

@@ -1,0 +1,4 @@
+//! The stories: what people, programs, operators and attackers meet, told with the real program.
+
+#[cfg(test)]
+mod forward_auth;

@@ -1,0 +1,119 @@
+//! The program itself, as it is built by `cargo build --workspace`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Output};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::process::Process;
+use crate::wait;
+
+/// A running authd.
+#[derive(Debug)]
+pub struct Authd {
+    /// Where its pages and its API are.
+    pub public: String,
+    /// Where it answers proxies.
+    pub verify: String,
+    /// Where its metrics are.
+    pub admin: String,
+    process: Process,
+}
+
+/// Where the program lies: beside the folder of the test that is running.
+///
+/// # Panics
+/// It was not built.
+#[must_use]
+pub fn program() -> PathBuf {
+    let test = std::env::current_exe().expect("a program knows where it lies");
+    let program = test.ancestors().nth(2).expect("tests lie in `deps`").join("authd");
+    assert!(
+        program.exists(),
+        "{} is not built: run `cargo build --workspace` first, as `tests/run` does",
+        program.display()
+    );
+    program
+}
+
+/// Runs it to its end.
+///
+/// # Panics
+/// It cannot be started.
+#[must_use]
+pub fn run(arguments: &[&str]) -> Output {
+    Command::new(program())
+        .args(arguments)
+        .output()
+        .expect("the program can be started")
+}
+
+impl Authd {
+    /// Starts it with a folder of resources and waits until it is ready.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub async fn start(resources: &Path, data: &Path, more: &[&str]) -> Self {
+        let mut command = Command::new(program());
+        command
+            .args(["serve", "--output", "json", "--resources"])
+            .arg(resources)
+            .arg("--data")
+            .arg(data);
+        for listener in ["--public", "--verify", "--admin"] {
+            if !more.contains(&listener) {
+                command.args([listener, "127.0.0.1:0"]);
+            }
+        }
+        let mut process = Process::start(command.args(more));
+        let started = wait::until("authd is ready", || {
+            let ended = process.ended();
+            let first = process.output().into_iter().next();
+            let said = format!("{ended:?} {:?}", process.errors());
+            async move {
+                first
+                    .and_then(|line| serde_json::from_str::<Value>(&line).ok())
+                    .ok_or(said)
+            }
+        })
+        .await;
+        let address = |name: &str| started.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        Self {
+            public: address("public"),
+            verify: address("verify"),
+            admin: address("admin"),
+            process,
+        }
+    }
+
+    /// Its log and audit lines so far.
+    #[must_use]
+    pub fn log(&self) -> Vec<String> {
+        self.process.errors()
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Asks it to stop, and waits until it has.
+    ///
+    /// # Panics
+    /// It does not.
+    pub async fn stop(&mut self) -> ExitStatus {
+        self.process.signal(Signal::TERM);
+        wait::until("authd stops", || {
+            let ended = self.process.ended();
+            async move { ended.ok_or_else(|| "it runs".to_owned()) }
+        })
+        .await
+    }
+}

@@ -1,0 +1,68 @@
+//! Requests as no well-behaved client sends them: bytes on a socket.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// How long the other side may keep the connection open.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Everything that the other side sent until it closed or said nothing more.
+#[derive(Debug)]
+pub struct Heard {
+    /// The bytes, as text.
+    pub text: String,
+    /// Whether it closed the connection.
+    pub closed: bool,
+}
+
+/// Sends bytes, and listens until the other side closes or is silent.
+///
+/// # Panics
+/// There is nobody.
+pub async fn say(address: &str, bytes: &[u8]) -> Heard {
+    let address = address.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address)
+        .await
+        .unwrap_or_else(|error| panic!("{address}: {error}"));
+    // The other side may well close in the middle of it.
+    let _ = stream.write_all(bytes).await;
+    let mut heard = Vec::new();
+    let mut buffer = [0_u8; 4096];
+    loop {
+        match tokio::time::timeout(PATIENCE, stream.read(&mut buffer)).await {
+            Ok(Ok(0) | Err(_)) => {
+                return Heard {
+                    text: String::from_utf8_lossy(&heard).into_owned(),
+                    closed: true,
+                };
+            }
+            Ok(Ok(read)) => heard.extend(buffer.iter().take(read)),
+            Err(_) => {
+                return Heard {
+                    text: String::from_utf8_lossy(&heard).into_owned(),
+                    closed: false,
+                };
+            }
+        }
+    }
+}
+
+impl Heard {
+    /// The status codes of all answers, in order.
+    #[must_use]
+    pub fn statuses(&self) -> Vec<u16> {
+        self.text
+            .split("HTTP/1.")
+            .skip(1)
+            .filter_map(|answer| answer.get(2..5)?.parse().ok())
+            .collect()
+    }
+
+    /// The status of the first answer; 0 where there is none.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.statuses().first().copied().unwrap_or_default()
+    }
+}
