@@ -89,7 +89,14 @@ pub fn refuse(
 ) -> Response<Full<Bytes>> {
     match verdict {
         Verdict::Allow(_) | Verdict::Unavailable => unavailable(),
-        Verdict::Forbid(denial) => forbid(*denial, asker, target, serving),
+        Verdict::Forbid(denial) => {
+            let mut response = forbid(*denial, asker, target, serving);
+            // nginx shows a page of its own in place of ours: it may send the browser to the page that explains.
+            if (dialect, asker) == (Dialect::Nginx, Asker::Navigation) {
+                insert(&mut response, header::LOCATION, &explanation(*denial, target, serving));
+            }
+            response
+        }
         Verdict::Limited(limited) => too_many(dialect, *limited),
         Verdict::SignIn(fault) => match asker {
             Asker::Program => challenge(fault.as_ref()),
@@ -143,6 +150,16 @@ pub fn malformed(dialect: Dialect, refused: Refused) -> Response<Full<Bytes>> {
     )
 }
 
+/// The check itself may hide a second one: 400, and nothing more is read from the connection.
+#[must_use]
+pub fn smuggling() -> Response<Full<Bytes>> {
+    json_body(
+        StatusCode::BAD_REQUEST,
+        "malformed_request",
+        "a check has no body in pieces",
+    )
+}
+
 /// Nothing can be decided now.
 #[must_use]
 pub fn unavailable() -> Response<Full<Bytes>> {
@@ -159,16 +176,21 @@ pub fn not_here() -> Response<Full<Bytes>> {
     json_body(StatusCode::FORBIDDEN, "forbidden", "forbidden")
 }
 
+/// The page that says why somebody who is signed in may not go on, and what they can do.
+fn explanation(denial: Denial, target: &Target<'_>, serving: &Serving) -> String {
+    let page = if denial == Denial::Pending {
+        "/pending"
+    } else {
+        "/denied"
+    };
+    with_return_to(serving, page, target)
+}
+
 fn forbid(denial: Denial, asker: Asker, target: &Target<'_>, serving: &Serving) -> Response<Full<Bytes>> {
     match asker {
         Asker::Program => json_body(StatusCode::FORBIDDEN, public_code(denial), "you may not do this"),
         Asker::Navigation => {
-            let page = if denial == Denial::Pending {
-                "/pending"
-            } else {
-                "/denied"
-            };
-            let address = with_return_to(serving, page, target);
+            let address = explanation(denial, target, serving);
             let body = format!(
                 "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Not allowed</title>\
                  <meta name=\"viewport\" content=\"width=device-width\"><h1>Not allowed</h1>\

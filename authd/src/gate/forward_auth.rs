@@ -37,7 +37,10 @@ pub async fn serve<B>(app: &App, peer: IpAddr, request: Request<B>) -> Result<Re
         count("none", "not_here");
         return Ok(answer::not_here());
     };
-    let (outcome, response) = if !matches!(parts.method, Method::GET | Method::HEAD) {
+    // With `Content-Length` beside it, two servers end such a request at different places (RFC 9112 section 6.1).
+    let (outcome, response) = if parts.headers.contains_key(header::TRANSFER_ENCODING) {
+        ("malformed", answer::smuggling())
+    } else if !matches!(parts.method, Method::GET | Method::HEAD) {
         ("not_here", answer::not_here())
     } else {
         let asked = AssertUnwindSafe(ask(app, peer, dialect, &parts.headers)).catch_unwind();
