@@ -2,3 +2,7 @@
 
 #[cfg(test)]
 mod forward_auth;
+#[cfg(test)]
+mod sessions;
+#[cfg(test)]
+mod tokens;
