@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod forward_auth;
 #[cfg(test)]
+mod quickstart;
+#[cfg(test)]
 mod sessions;
 #[cfg(test)]
 mod tokens;
