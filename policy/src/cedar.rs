@@ -35,6 +35,14 @@ fn fragments(texts: &[&str]) -> Result<Schema, String> {
     Schema::from_schema_fragments(fragments).map_err(|error| error.to_string())
 }
 
+/// Bytes of stack that are several times enough for the deepest policy that [`crate::compile()`] accepts.
+const STACK: usize = 32 * 1024 * 1024;
+
+/// Runs what reads policies where there is enough stack for it: Cedar reads text and syntax trees by recursion.
+pub(crate) fn with_enough_stack<T>(read: impl FnOnce() -> T) -> T {
+    stacker::grow(STACK, read)
+}
+
 /// A type of entity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
@@ -199,6 +207,42 @@ fn joined(operator: &str, mut parts: Vec<Value>) -> Option<Value> {
         parts = pairs;
     }
     parts.pop()
+}
+
+/// The same syntax tree with its chains of `&&` and `||` as shallow as they can be. Both are evaluated from left to right and stop
+/// early, however they are bracketed, so this changes no answer and no error.
+#[must_use]
+pub(crate) fn shallow(tree: Value) -> Value {
+    match tree {
+        Value::Array(items) => items.into_iter().map(shallow).collect(),
+        Value::Object(members) => {
+            for operator in ["&&", "||"] {
+                if members.len() == 1 && members.contains_key(operator) {
+                    let mut parts = Vec::new();
+                    flatten(operator, Value::Object(members), &mut parts);
+                    return joined(operator, parts).unwrap_or_default();
+                }
+            }
+            members
+                .into_iter()
+                .map(|(name, value)| (name, shallow(value)))
+                .collect()
+        }
+        other => other,
+    }
+}
+
+fn flatten(operator: &str, tree: Value, parts: &mut Vec<Value>) {
+    let sides = tree
+        .get(operator)
+        .and_then(|sides| Some((sides.get("left")?.clone(), sides.get("right")?.clone())));
+    match sides {
+        Some((left, right)) => {
+            flatten(operator, left, parts);
+            flatten(operator, right, parts);
+        }
+        None => parts.push(shallow(tree)),
+    }
 }
 
 /// A policy under construction, and the resource and rule that it comes from.

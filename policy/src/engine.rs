@@ -58,6 +58,10 @@ impl Engine {
     /// # Errors
     /// A policy does not parse, or its rules do not pair up with what they allow; the old Engine is to be kept.
     pub fn new(snapshot: Snapshot, digest: String) -> Result<Self, LoadError> {
+        cedar::with_enough_stack(|| Self::read(snapshot, digest))
+    }
+
+    fn read(snapshot: Snapshot, digest: String) -> Result<Self, LoadError> {
         let mut hosts = HashMap::new();
         let mut access = Vec::with_capacity(snapshot.access.len());
         for (index, mut one) in snapshot.access.into_iter().enumerate() {

@@ -1,20 +1,31 @@
 //! Cedar that people wrote: parsed, checked against the schema, and tied to its AccessPolicy.
 
-use cedar_policy::{PolicySet, Schema, ValidationMode, Validator};
+use cedar_policy::{PolicySet, Schema, ValidationError, ValidationMode, Validator};
 use miette::Diagnostic;
 use serde_json::{Value, json};
 
+use super::nesting;
 use crate::cedar::{self, Type, Var, all, binary, entity, is};
 use crate::snapshot::CedarPolicy;
 
-/// How deep a policy may be nested: readers of JSON give up at 128, and the policy is some levels down in the Snapshot.
-const DEEPEST: usize = 100;
+/// How deep the syntax tree of a policy may be, as JSON: readers of JSON give up at 128, and it is evaluated by recursion on the
+/// stack of a request.
+const DEEPEST: usize = 64;
+/// What a policy may speak of.
+const TYPES: &str = "`User`, `Service`, `Anonymous`, `Role`, `Group`, `Target`, `Policy` and `Rule`";
 
 /// The policies in the text, each limited to targets of this AccessPolicy. A `permit` never holds for people who are pending.
 ///
 /// # Errors
 /// What is wrong, with line and column inside the text, and what would be right.
 pub(super) fn read(text: &str, name: &str) -> Result<Vec<CedarPolicy>, String> {
+    match nesting::too_deep(text) {
+        Some((offset, message)) => Err(position(text, Some(offset)) + &message),
+        None => cedar::with_enough_stack(|| read_shallow(text, name)),
+    }
+}
+
+fn read_shallow(text: &str, name: &str) -> Result<Vec<CedarPolicy>, String> {
     let set: PolicySet = text.parse().map_err(|error| parse_message(text, &error))?;
     if set.templates().next().is_some() {
         return Err(
@@ -29,11 +40,12 @@ pub(super) fn read(text: &str, name: &str) -> Result<Vec<CedarPolicy>, String> {
     let mut read = Vec::with_capacity(policies.len());
     for (index, policy) in policies.into_iter().enumerate() {
         let rule = format!("spec.cedar[{index}]");
-        let mut tree = policy.to_json().map_err(|error| error.to_string())?;
+        let mut tree = cedar::shallow(policy.to_json().map_err(|error| error.to_string())?);
         limit(&mut tree, name, &source, &rule);
-        if depth(&tree) > DEEPEST {
+        let conditions = tree.get("conditions").and_then(Value::as_array).map_or(0, Vec::len);
+        if depth(&tree) + conditions > DEEPEST {
             return Err(format!(
-                "policy {} is nested too deeply: write a set with `contains` or `in` for a long `||`, or several policies",
+                "policy {} is nested too deeply: join conditions by `&&` and `||`, or write several policies",
                 index + 1
             ));
         }
@@ -63,14 +75,7 @@ fn validate(text: &str, set: &PolicySet, schema: Schema) -> Result<(), String> {
     let result = Validator::new(schema).validate(set, ValidationMode::Strict);
     let mut messages: Vec<(Option<usize>, String)> = result
         .validation_errors()
-        .map(|error| {
-            let message = error.to_string();
-            // Cedar names policies by numbers of its own; the position says which one is meant.
-            let message = message
-                .split_once("`, ")
-                .map_or(message.as_str(), |(_, message)| message);
-            (offset(error), with_help(message, error))
-        })
+        .map(|error| (offset(error), in_words(error)))
         .collect();
     messages.sort();
     messages.dedup();
@@ -84,6 +89,20 @@ fn validate(text: &str, set: &PolicySet, schema: Schema) -> Result<(), String> {
     Err(messages.join("; "))
 }
 
+/// Cedar names policies by numbers of its own, which are left out: the position says which one is meant. Of several names that
+/// are equally near, it proposes any, so ours are said in their place: the same text has the same message always.
+fn in_words(error: &ValidationError) -> String {
+    let message = error.to_string();
+    let message = message
+        .split_once("`, ")
+        .map_or(message.as_str(), |(_, message)| message);
+    match error {
+        ValidationError::UnrecognizedEntityType(_) => format!("{message}: the types are {TYPES}"),
+        ValidationError::UnrecognizedActionId(_) => format!("{message}: the only action is `Action::\"request\"`"),
+        _ => with_help(message, error),
+    }
+}
+
 fn parse_message(text: &str, error: &cedar_policy::ParseErrors) -> String {
     error.iter().next().map_or_else(
         || error.to_string(),
@@ -94,7 +113,17 @@ fn parse_message(text: &str, error: &cedar_policy::ParseErrors) -> String {
 fn with_help(message: &str, error: &dyn Diagnostic) -> String {
     let label = error.labels().and_then(|mut labels| labels.next());
     let label = label.and_then(|label| label.label().map(str::to_owned));
-    [label, error.help().map(|help| help.to_string())]
+    let help = error.help().map(|help| help.to_string());
+    let help = help.map(|help| {
+        match help
+            .strip_prefix("for policy `")
+            .and_then(|help| help.split_once("`, "))
+        {
+            Some((_, help)) => help.to_owned(),
+            None => help,
+        }
+    });
+    [label, help]
         .into_iter()
         .flatten()
         .fold(message.to_owned(), |message, more| format!("{message}: {more}"))
