@@ -1,5 +1,7 @@
 //! Rules that hold for every kind, and the generated YAML.
 
+mod reference;
+
 use serde_json::{Value, json};
 
 use crate::{Duration, KINDS};
