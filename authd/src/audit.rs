@@ -29,23 +29,34 @@ const BATCH_BYTES: usize = 64 * 1024;
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "each name says it all")]
 pub enum Kind {
+    /// Somebody signed in.
     SignIn,
+    /// Somebody tried to sign in and was not let in.
     SignInFailed,
+    /// Somebody signed out.
     SignOut,
+    /// Somebody made an account of their own.
     SignUp,
     /// A request was kept out.
     Refused,
     /// A session or token was revoked.
     Revoked,
+    /// A password was changed.
     PasswordChanged,
+    /// Somebody made an API key.
     KeyCreated,
+    /// An API key was deleted.
     KeyDeleted,
+    /// An administrator changed an account's role.
     RoleChanged,
+    /// An administrator made an account.
     UserCreated,
+    /// An administrator deleted an account.
     UserDeleted,
+    /// A Snapshot was put to use.
     ConfigLoaded,
+    /// A change of the resources has problems: the Snapshot before it goes on serving.
     ConfigRefused,
 }
 
@@ -68,7 +79,7 @@ pub struct Event {
     pub kind: Kind,
     /// How it ended.
     pub outcome: Outcome,
-    /// Why, as a CamelCase reason.
+    /// Why, out of a fixed list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
     /// The account that acted.

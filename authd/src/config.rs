@@ -17,7 +17,7 @@ pub struct Command {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Serve: sign people in, and answer what ingresses ask.
+    /// Sign people in, and answer what ingresses ask.
     #[command(after_help = "Example:\n  authd serve --resources examples/quickstart")]
     Serve(Serve),
     /// Compile a folder of resources and print every problem with file and line. Exit code 1 where there is one.
@@ -48,7 +48,7 @@ pub enum Output {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub struct Source {
-    /// A folder of resources as YAML. It is watched: a good change is live within a second, a bad one changes nothing.
+    /// A folder of resources as YAML. `serve` watches it: a good change is live within a second, a bad one changes nothing.
     #[arg(long, value_name = "DIR")]
     pub resources: Option<PathBuf>,
     /// A Snapshot file, as `authd compile` writes it.

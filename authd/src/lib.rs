@@ -26,6 +26,8 @@ pub mod openapi;
 pub mod own_secrets;
 pub mod pages;
 pub mod random;
+#[cfg(test)]
+mod reference;
 pub mod router;
 pub mod serve;
 pub mod serving;

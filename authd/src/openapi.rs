@@ -155,7 +155,8 @@ pub async fn document() -> Json<Value> {
     Json(build())
 }
 
-fn build() -> Value {
+/// The whole document.
+pub(crate) fn build() -> Value {
     let mut paths = serde_json::Map::new();
     for (method, path, who, summary, body) in ROUTES {
         let operations = paths.entry((*path).to_owned()).or_insert_with(|| json!({}));

@@ -1,0 +1,173 @@
+//! The reference pages of the program, written from the code: metrics, audit lines, command line, HTTP API. `UPDATE=1` rewrites
+//! them.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use clap::CommandFactory as _;
+
+use crate::config::Command;
+use crate::openapi;
+use crate::telemetry::{METRICS, MetricKind};
+
+/// Compares a page below `docs/reference/` with what the code says now.
+#[track_caller]
+fn check(page: &str, generated: &str) {
+    let path = repository().join("docs/reference").join(page);
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, generated).unwrap();
+    }
+    let stored = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        stored == generated,
+        "docs/reference/{page} is out of date: run the test with UPDATE=1"
+    );
+}
+
+fn repository() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+#[test]
+fn the_page_of_metrics_is_what_the_list_says() {
+    let mut page = "# Metrics\n\nGenerated from `authd/src/telemetry.rs`. `GET /metrics` on the admin listener answers them in the \
+                    Prometheus text format. Labels come from fixed lists, never from what a caller sent.\n\n\
+                    | metric | type | labels | meaning |\n|---|---|---|---|\n"
+        .to_owned();
+    for metric in METRICS {
+        let kind = match metric.kind {
+            MetricKind::Counter => "counter",
+            MetricKind::Gauge => "gauge",
+            MetricKind::Histogram => "histogram",
+        };
+        let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        let (name, labels) = (metric.name, labels.join(", "));
+        writeln!(page, "| `{name}` | {kind} | {labels} | {} |", metric.description).unwrap();
+    }
+    check("metrics.md", &page);
+}
+
+#[test]
+fn the_page_of_the_command_line_is_what_help_prints() {
+    let mut page = "# Command line\n\nGenerated from `authd/src/config.rs`: what `--help` prints. Exit codes: 0 for success and yes, 1 \
+                    for a problem, 2 for a command line that cannot be read, 3 for a refusal (`authd explain`).\n"
+        .to_owned();
+    let mut command = Command::command().term_width(100);
+    command.build();
+    section(&mut page, &mut command);
+    let verbs: Vec<String> = command
+        .get_subcommands()
+        .map(|verb| verb.get_name().to_owned())
+        .collect();
+    for verb in verbs.iter().filter(|verb| *verb != "help") {
+        section(&mut page, command.find_subcommand_mut(verb).unwrap());
+    }
+    check("command-line.md", &page);
+}
+
+fn section(page: &mut String, command: &mut clap::Command) {
+    let help = command.render_long_help().to_string();
+    let name = command.get_bin_name().unwrap_or_else(|| command.get_name()).to_owned();
+    let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
+    write!(page, "\n## {name}\n\n```text\n{}\n```\n", lines.join("\n").trim_end()).unwrap();
+}
+
+#[test]
+fn the_page_of_the_api_is_what_is_served() {
+    let document = serde_json::to_string_pretty(&openapi::build()).unwrap();
+    check("openapi.json", &format!("{document}\n"));
+}
+
+/// What an audit line may say, and where the code lists it: title, column, file, and the line on which the list begins.
+const AUDIT: [(&str, &str, &str, &str); 6] = [
+    ("Fields", "field", "authd/src/audit.rs", "pub struct Event {"),
+    ("Events", "`event`", "authd/src/audit.rs", "pub enum Kind {"),
+    (
+        "Reasons of a request that policies refuse",
+        "`reason`",
+        "policy/src/engine/decide.rs",
+        "pub enum Denial {",
+    ),
+    (
+        "Reasons of a credential that is not accepted",
+        "`reason`",
+        "authd/src/identity.rs",
+        "pub enum Error {",
+    ),
+    (
+        "Reasons of a session token that is not accepted",
+        "`reason`",
+        "authd/src/token.rs",
+        "pub enum Error {",
+    ),
+    (
+        "Reasons of a sign-in that fails",
+        "`reason`",
+        "authd/src/login/password.rs",
+        "pub enum Error {",
+    ),
+];
+
+#[test]
+fn the_page_of_audit_lines_is_what_the_code_says() {
+    let mut page =
+        "# Audit lines\n\nGenerated from the code. One JSON object a line, to standard error or to the file that \
+                    `--audit` names. No line holds a password, a token, a key, a body or a query.\n"
+            .to_owned();
+    for (title, column, file, begin) in AUDIT {
+        write!(page, "\n## {title}\n\n| {column} | meaning |\n|---|---|\n").unwrap();
+        for (name, meaning) in members(file, begin) {
+            writeln!(page, "| `{name}` | {meaning} |").unwrap();
+        }
+    }
+    check("audit.md", &page);
+}
+
+/// The members of a struct or enum, by the name that is written out, with their doc comments.
+fn members(file: &str, begin: &str) -> Vec<(String, String)> {
+    let text = std::fs::read_to_string(repository().join(file)).unwrap();
+    let body = text.split_once(begin).unwrap().1.split_once("\n}").unwrap().0;
+    let (mut found, mut meaning, mut renamed) = (Vec::new(), Vec::new(), None);
+    for line in body.lines().map(str::trim) {
+        if let Some(doc) = line.strip_prefix("///") {
+            meaning.push(doc.trim());
+        } else if let Some((_, rest)) = line.split_once("rename = \"") {
+            renamed = rest.split('"').next();
+        } else {
+            let name = line.trim_start_matches("pub ");
+            let name = name
+                .split(|c: char| !c.is_alphanumeric() && c != '_')
+                .next()
+                .unwrap_or_default();
+            if !name.is_empty() && !line.starts_with(['#', ')']) && !is_attribute_argument(line) {
+                found.push((
+                    renamed.take().unwrap_or(name).to_owned(),
+                    meaning.join(" ").replace("[`", "`").replace("`]", "`"),
+                ));
+                meaning.clear();
+            }
+        }
+    }
+    // Denials are written in the small letters that `authd explain` prints too; a token's error stands for itself.
+    if begin.contains("Denial") {
+        found.iter_mut().for_each(|(name, _)| *name = snake_case(name));
+    }
+    found.retain(|(name, _)| name != "Token");
+    assert!(!found.is_empty(), "{file} has no `{begin}`");
+    found
+}
+
+fn is_attribute_argument(line: &str) -> bool {
+    line.starts_with("skip_serializing_if") || line.starts_with("serialize_with")
+}
+
+fn snake_case(name: &str) -> String {
+    let mut snake = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.extend(letter.to_lowercase());
+    }
+    snake
+}
