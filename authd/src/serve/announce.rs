@@ -34,10 +34,10 @@ pub(super) fn announce(serving: &Serving, addresses: &Addresses, output: Output)
         settings.instance,
         serving.engine.digest()
     );
-    println!(
-        "  Sign in            {}/login   (listening on http://{public})",
-        settings.public_url
-    );
+    println!("  Sign in            {}/login", settings.public_url);
+    if settings.public_url != format!("http://{public}") {
+        println!("                     a proxy has to pass that address on to http://{public}");
+    }
     match &settings.bootstrap_admin {
         Some(admin) => {
             println!("  Administrator      {}", admin.email);
@@ -64,7 +64,7 @@ pub(super) fn announce(serving: &Serving, addresses: &Addresses, output: Output)
         .find(|host| !host.starts_with("*."))
         .copied()
         .unwrap_or("app.example.com");
-    println!("  Try it: ask as a proxy would whether a stranger may open http://{host}/\n");
+    println!("  Try it: ask as a proxy would whether a stranger may open http://{host}/ (401: sign in first)\n");
     println!(
         "    curl -i http://{verify}/verify/forward -H 'X-Forwarded-Method: GET' -H 'X-Forwarded-Proto: http' \\\n         \
          -H 'X-Forwarded-Host: {host}' -H 'X-Forwarded-Uri: /'\n"
