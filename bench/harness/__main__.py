@@ -1,0 +1,249 @@
+"""Measures authd beside a bare server and beside other ways to make the same check, and prints ratios.
+
+See ../README.md for what is measured and how to read it.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import inputs
+import peers
+from processes import LOAD_CORE, Authd, Programs, ask, free_port, until
+
+HERE = Path(__file__).parent
+POLICIES, KEYS, REVOKED, ACCOUNTS = 100, 100_000, 100_000, 32
+KEYS_IN_USE, SESSIONS = 1000, 8
+FORWARD = {
+    "X-Forwarded-Method": "GET", "X-Forwarded-Proto": "https", "X-Forwarded-Host": inputs.HOST,
+    "X-Forwarded-Uri": "/api/items/42?page=2", "X-Forwarded-For": "192.0.2.7"}
+ANSWER_HEADERS = ["cache-control", *(f"x-auth-{name}" for name in ("user", "email", "name", "roles", "groups", "provider"))]
+
+
+def main():
+    options = arguments()
+    with tempfile.TemporaryDirectory(prefix="authd-bench-") as folder, Programs() as programs:
+        bench = Bench(options, Path(folder), programs)
+        print(f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.2f} at the start; ratios count, absolutes do not\n")
+        bench.small()
+        bench.large()
+        if "throughput" in options.parts:
+            bench.throughput()
+        if "flood" in options.parts:
+            bench.flood()
+        if "compile" in options.parts:
+            bench.compile()
+        print(f"\nload average {os.getloadavg()[0]:.2f} at the end, {time.monotonic() - bench.begun:.0f} s")
+        if options.json:
+            options.json.write_text(json.dumps(bench.figures, indent=1))
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="bench/run", description=__doc__)
+    parser.add_argument("release", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2, help="how long each server is measured in each round")
+    parser.add_argument("--parts", nargs="+", default=["throughput", "peers", "flood", "compile"], metavar="PART",
+                        help="of: throughput peers flood compile")
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    return parser.parse_args()
+
+
+class Bench:
+    def __init__(self, options, folder, programs):
+        self.options, self.folder, self.programs = options, folder, programs
+        self.authd, self.tool = options.release / "authd", options.release / "bench"
+        self.data, self.figures, self.begun = folder / "data", {}, time.monotonic()
+
+    def say(self, name, value, unit, note=""):
+        """One figure; of several, their least, middle and greatest."""
+        self.figures[name] = value
+        text = spread(value) if isinstance(value, list) else f"{value:.1f}"
+        print(f"  {name:<58} {text:>22} {unit} {note}")
+
+    def serve(self, arguments):
+        program = Authd(self.authd, [*arguments, "--data", self.data], self.folder)
+        self.programs.callback(program.end)
+        return program
+
+    def small(self):
+        """Without keys: start, memory, and how soon a changed file is enforced."""
+        print(f"{POLICIES} policies, no keys")
+        resources = inputs.write_folder(self.folder / "resources", POLICIES)
+        first = self.serve(["--resources", resources])
+        self.say("first start to ready (hashes the admin's password)", first.ready * 1000, "ms")
+        first.end()
+        starts = []
+        for _ in range(self.options.rounds):
+            authd = self.serve(["--resources", resources])
+            starts.append(authd.ready * 1000)
+            authd.end()
+        self.say("start to ready", starts, "ms")
+        authd = self.serve(["--resources", resources])
+        self.say("resident memory, idle", authd.resident()[0], "MiB")
+        self.say("file change to enforcement", self.changes(authd, resources), "ms")
+        authd.end()
+
+    def changes(self, authd, resources):
+        changed, took = resources / "000000.yaml", []
+        open_to_all = {**FORWARD, "X-Forwarded-Host": "new.bench.example", "X-Forwarded-Uri": "/public"}
+        before = changed.read_text()
+        for number in range(self.options.rounds):
+            wanted = 200 if number % 2 == 0 else 403
+            text = before.replace("app-9.bench.example", "new.bench.example") if wanted == 200 else before
+            changed.write_text(text)
+            begun = time.monotonic()
+            until(lambda: ask(authd.urls["verify"] + "/verify/forward", open_to_all)[0] == wanted, "the change")
+            took.append((time.monotonic() - begun) * 1000)
+        changed.write_text(before)
+        return took
+
+    def large(self):
+        print(f"\n{POLICIES} policies, {KEYS:,} keys, {REVOKED:,} revoked tokens")
+        plain, full = self.folder / "plain.json", self.folder / "full.json"
+        resources = self.folder / "resources"
+        subprocess.run([self.authd, "compile", "--resources", resources, "--snapshot", plain], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([self.tool, "keys", plain, full, str(KEYS)], check=True)
+        inputs.fill_store(self.data, REVOKED, ACCOUNTS)
+        self.server = self.serve(["--snapshot", full])
+        self.say("start to ready", self.server.ready * 1000, "ms")
+        self.say("resident memory, idle", self.server.resident()[0], "MiB")
+        self.say("resident memory, highest while starting", self.server.resident()[1], "MiB")
+        self.tokens = [self.sign_in(inputs.EMAIL) for _ in range(SESSIONS)]
+
+    def sign_in(self, email):
+        status, _, body = ask(self.server.urls["public"] + "/api/v1/auths/signin", body={"email": email, "password": inputs.PASSWORD})
+        assert status == 200, (status, body)
+        return json.loads(body)["token"]
+
+    def throughput(self):
+        """authd, and others, each between two measurements of a bare server that answers the same."""
+        cookies = [f"Cookie: theme=dark; token={token}" for token in self.tokens]
+        bearers = [f"Authorization: Bearer {token}" for token in self.tokens]
+        keys = [f"Authorization: Bearer {inputs.key(number)}" for number in range(KEYS_IN_USE)]
+        verify = self.server.urls["verify"] + "/verify/forward"
+        for lines in (cookies, bearers, keys):
+            name, value = lines[0].split(": ", 1)
+            status, headers, body = ask(verify, {**FORWARD, name: value})
+            assert status == 200, (status, body)
+            assert ask(verify, {**FORWARD, name: value, "X-Forwarded-Uri": "/elsewhere"})[0] == 403, "authd lets too much in"
+        status, headers, _ = ask(verify, {**FORWARD, "Authorization": f"Bearer {self.tokens[0]}"})
+        answer = {name: headers[name] for name in ANSWER_HEADERS}
+        bare_port = free_port()
+        bare = self.programs.start([self.tool, "bare", f"127.0.0.1:{bare_port}", json.dumps(answer)])
+        until(lambda: ask(f"http://127.0.0.1:{bare_port}/verify/forward")[0] == 200, "the bare server")
+        same = lambda found: sorted(name.lower() for name in found)
+        assert same(ask(f"http://127.0.0.1:{bare_port}/verify/forward")[1]) == same(headers), "the bare server answers something else"
+
+        port = self.server.port
+        rows = [("authd, cookie", self.server, port, cookies), ("authd, bearer token", self.server, port, bearers),
+                ("authd, API key", self.server, port, keys)]
+        if "peers" in self.options.parts:
+            rows += self.peers(answer)
+        results = {name: [] for name, *_ in rows}
+        bases = []
+        for _ in range(self.options.rounds):
+            for name, server, port, lines in rows:
+                before = self.wrk(bare, bare_port, lines, self.options.seconds / 2)
+                result = self.wrk(server, port, lines, self.options.seconds)
+                after = self.wrk(bare, bare_port, lines, self.options.seconds / 2)
+                base = {key: (before[key] + after[key]) / 2 for key in before}
+                bases += [before, after]
+                results[name].append((result, base))
+        self.table(results, bases)
+        self.say("\n  resident memory of authd after all this", self.server.resident()[0], "MiB")
+
+    def peers(self, answer):
+        envoys = Programs()
+        self.programs.enter_context(envoys)
+        listeners, envoy = peers.start_envoy(envoys, self.folder, answer)
+        bearer = lambda tokens: [f"Authorization: Bearer {token}" for token in tokens]
+        rows = [(name, envoy, port, bearer(tokens)) for name, port, tokens in listeners]
+        port, tokens, uvicorn = peers.start_fastapi(envoys, self.folder)
+        return [*rows, ("FastAPI + PyJWT + SQLite + Redis", uvicorn, port, bearer(tokens))]
+
+    def wrk(self, server, port, lines, seconds):
+        headers = self.folder / "headers"
+        headers.write_text("\n".join(lines) + "\n")
+        cpu = server.cpu()
+        done = subprocess.run(
+            ["taskset", "-c", LOAD_CORE, "wrk", "-t1", "-c64", f"-d{max(1, round(seconds))}", "-s", HERE / "wrk.lua",
+             f"http://127.0.0.1:{port}"],
+            env={**os.environ, "BENCH_HEADERS": str(headers)}, check=True, capture_output=True, text=True)
+        found = json.loads(done.stdout.splitlines()[-1])
+        assert found["bad"] == 0, done.stdout
+        return {"rps": found["requests"] / found["seconds"], "p50": found["p50"], "p99": found["p99"],
+                "cpu": (server.cpu() - cpu) / found["requests"] * 1e6}
+
+    def table(self, results, bases):
+        print(f"\nGET /verify/forward, 64 connections, {self.options.rounds} rounds; each ratio is to a bare axum server on the same"
+              " core,\nmeasured before and after; least/middle/greatest")
+        head = f"  {'':<34}{'throughput ratio':>17}{'p50 ratio':>17}{'p99 ratio':>17}{'CPU ratio':>17}{'req/s':>9}{'p50 us':>8}{'p99 us':>8}{'CPU us':>8}"
+        print(head)
+        middle = lambda rows, key: statistics.median(row[key] for row in rows)
+        absolute = lambda rows: f"{middle(rows, 'rps'):>9.0f}{middle(rows, 'p50'):>8.0f}{middle(rows, 'p99'):>8.0f}{middle(rows, 'cpu'):>8.1f}"
+        print(f"  {'bare axum':<34}{'1':>17}{'1':>17}{'1':>17}{'1':>17}{absolute(bases)}")
+        for name, pairs in results.items():
+            ratios = {key: [result[key] / base[key] for result, base in pairs] for key in ("rps", "p50", "p99", "cpu")}
+            self.figures[name] = ratios
+            print(f"  {name:<34}" + "".join(f"{spread(ratio):>17}" for ratio in ratios.values()) + absolute([pair[0] for pair in pairs]))
+
+    def flood(self):
+        """Does signing in disturb the checks? At a fixed rate, idle and beside 32 people who sign in without a pause."""
+        print(f"\n/verify/forward at 2000 a second, open loop, and {ACCOUNTS} sign-ins at a time beside it")
+        lines = [f"{name}: {value}" for name, value in FORWARD.items()] + [f"Authorization: Bearer {self.tokens[0]}"]
+        request = "GET /verify/forward HTTP/1.1\nHost: authd\n" + "\n".join(lines) + "\n\n"
+        load = ["taskset", "-c", LOAD_CORE, self.tool, "load", f"127.0.0.1:{self.server.port}", request, "--seconds", "4"]
+        measure = lambda: json.loads(subprocess.run(load, check=True, capture_output=True, text=True).stdout)
+        idle, flooded, signed_in = [], [], []
+        for _ in range(max(3, self.options.rounds // 2)):
+            idle.append(measure())
+            stop, count = threading.Event(), []
+            people = [threading.Thread(target=self.keep_signing_in, args=(inputs.account(number), stop, count)) for number in range(ACCOUNTS)]
+            for person in people:
+                person.start()
+            time.sleep(0.5)
+            begun = len(count)
+            flooded.append(measure())
+            signed_in.append((len(count) - begun) / 4)
+            stop.set()
+            for person in people:
+                person.join()
+        for key in ("p50_us", "p99_us", "p999_us"):
+            self.say(f"idle {key[:-3]}", [float(one[key]) for one in idle], "us")
+            self.say(f"during sign-ins {key[:-3]}", [float(one[key]) for one in flooded], "us")
+        self.say("p99 during sign-ins / idle p99", [two["p99_us"] / one["p99_us"] for one, two in zip(idle, flooded)], "x")
+        self.say("sign-ins", signed_in, "a second")
+
+    def keep_signing_in(self, email, stop, count):
+        while not stop.is_set():
+            self.sign_in(email)
+            count.append(email)
+
+    def compile(self):
+        policies, keys = 1000, 4497
+        documents = 6 + policies + 2 * keys
+        print(f"\nauthd check of {documents:,} documents: {policies} policies, {keys} keys, their Secrets")
+        folder = inputs.write_folder(self.folder / "many", policies, keys)
+        took = []
+        for _ in range(3):
+            begun = time.monotonic()
+            subprocess.run([self.authd, "check", folder], check=True, stdout=subprocess.DEVNULL)
+            took.append((time.monotonic() - begun) * 1000)
+        self.say("time", took, "ms")
+
+
+def spread(values):
+    places = 0 if statistics.median(values) >= 100 else 2
+    return "/".join(f"{value:.{places}f}" for value in (min(values), statistics.median(values), max(values)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
