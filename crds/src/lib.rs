@@ -4,6 +4,11 @@
 //! `authd` runs on a folder, and what `kubectl explain` prints all come from them. What the resources *mean* is not here: see the
 //! crate `policy`.
 
+#![expect(
+    clippy::duplicated_attributes,
+    reason = "printer columns repeat the names of their arguments, which is how kube tells them apart"
+)]
+
 mod access_policy;
 mod api_key;
 mod auth_provider;

@@ -151,34 +151,42 @@ pub fn set(items: impl IntoIterator<Item = Value>) -> Value {
     json!({"Set": items.into_iter().collect::<Vec<_>>()})
 }
 
+fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
+    members
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
 /// `left op right`, for the operators `==`, `in`, `contains`, `getTag`, `hasTag`.
 #[must_use]
 pub fn binary(operator: &str, left: Value, right: Value) -> Value {
-    json!({operator: {"left": left, "right": right}})
+    object([(operator, object([("left", left), ("right", right)]))])
 }
 
 /// `left` is an entity of that type.
 #[must_use]
 pub fn is(left: Value, kind: Type) -> Value {
-    json!({"is": {"left": left, "entity_type": kind.name()}})
+    object([("is", object([("left", left), ("entity_type", kind.name().into())]))])
 }
 
 /// `left` has the attribute.
 #[must_use]
 pub fn has(left: Value, attribute: &str) -> Value {
-    json!({"has": {"left": left, "attr": attribute}})
+    object([("has", object([("left", left), ("attr", attribute.into())]))])
 }
 
 /// Not `argument`.
 #[must_use]
 pub fn not(argument: Value) -> Value {
-    json!({"!": {"arg": argument}})
+    object([("!", object([("arg", argument)]))])
 }
 
 /// `left` is below the path `prefix`.
 #[must_use]
 pub fn below(left: Value, prefix: &str) -> Value {
-    json!({"like": {"left": left, "pattern": [{"Literal": format!("{prefix}/")}, "Wildcard"]}})
+    let pattern = json!([{"Literal": format!("{prefix}/")}, "Wildcard"]);
+    object([("like", object([("left", left), ("pattern", pattern)]))])
 }
 
 /// All of them; `true` for none.

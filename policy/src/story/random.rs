@@ -151,8 +151,11 @@ pub(crate) fn anywhere() -> impl Strategy<Value = Target<'static>> {
         .prop_map(|(method, host, path)| target(&format!("{method} {host}{path}")))
 }
 
+/// The `onNoMatch` of a mapping, and its grants: a role, a value, and whether the value is meant exactly.
+pub(crate) type Mapping = (&'static str, Vec<(&'static str, &'static str, bool)>);
+
 /// A mapping of the provider `local`.
-pub(crate) fn mapping(name: &str, (word, grants): &(&str, Vec<(&str, &str, bool)>)) -> RoleMapping {
+pub(crate) fn mapping(name: &str, (word, grants): &Mapping) -> RoleMapping {
     let roles: Vec<_> = grants
         .iter()
         .map(|(role, value, exact)| {
@@ -170,7 +173,7 @@ pub(crate) fn mapping(name: &str, (word, grants): &(&str, Vec<(&str, &str, bool)
 }
 
 /// What mappings may be made of.
-pub(crate) fn mappings() -> impl Strategy<Value = Vec<(&'static str, Vec<(&'static str, &'static str, bool)>)>> {
+pub(crate) fn mappings() -> impl Strategy<Value = Vec<Mapping>> {
     let grant = (select(NAMES.to_vec()), select(vec!["a", "b", "a*", "*"]), any::<bool>());
     vec((select(vec!["Deny", "Pending", "Keep"]), vec(grant, 1..4)), 1..4)
 }
