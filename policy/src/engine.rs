@@ -1,6 +1,6 @@
 //! A Snapshot ready to answer.
 //!
-//! A question is first cut down to the policies that can matter ([`slice`]), then decided by Cedar ([`decide`]), or put into
+//! A question is first cut down to the policies that can matter ([`mod@slice`]), then decided by Cedar ([`decide`]), or put into
 //! words ([`explain`]). What may be remembered of an answer, and under which key, is said by [`slice::Slice::key`]; remembering it
 //! is the caller's.
 

@@ -59,9 +59,9 @@ async fn check(
         let case = format!("{case}, {dialect}");
         assert_eq!(answer.status, status, "{case}: {} {:?}", answer.body, answer.headers);
         if status == 200 {
-            allowed(&case, &answer)
+            allowed(&case, &answer);
         } else {
-            refused(&case, &answer)
+            refused(&case, &answer);
         }
     }
 }
@@ -863,7 +863,8 @@ async fn d31_a_body_is_never_read_for_a_decision() {
 async fn d35_d36_only_navigations_are_redirected() {
     let world = SHARED.world().await;
     let page = ("accept", "text/html");
-    let rows: [(&str, &str, &[(&str, &str)], u16); 10] = [
+    type Row = (&'static str, &'static str, &'static [(&'static str, &'static str)], u16);
+    let rows: [Row; 10] = [
         ("control", "GET", &[page], 302),
         ("control", "GET", &[("sec-fetch-mode", "navigate")], 302),
         ("control", "HEAD", &[page], 302),

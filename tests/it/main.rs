@@ -1,5 +1,10 @@
 //! The stories: what people, programs, operators and attackers meet, told with the real program.
 
+#![expect(
+    clippy::too_many_lines,
+    reason = "a story is told in one piece, and a table is one table"
+)]
+
 #[cfg(test)]
 mod api_keys;
 #[cfg(test)]
