@@ -10,12 +10,6 @@ mod api_keys;
 #[cfg(test)]
 mod forward_auth;
 #[cfg(test)]
-mod passwords;
-#[cfg(test)]
-mod quickstart;
-#[cfg(test)]
-mod redirects;
-#[cfg(test)]
 mod sessions;
 #[cfg(test)]
 mod tokens;
