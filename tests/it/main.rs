@@ -10,6 +10,8 @@ mod api_keys;
 #[cfg(test)]
 mod forward_auth;
 #[cfg(test)]
+mod quickstart;
+#[cfg(test)]
 mod sessions;
 #[cfg(test)]
 mod tokens;
