@@ -8,9 +8,13 @@
 #[cfg(test)]
 mod api_keys;
 #[cfg(test)]
+mod api_keys;
+#[cfg(test)]
 mod forward_auth;
 #[cfg(test)]
-mod quickstart;
+mod passwords;
+#[cfg(test)]
+mod redirects;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]
