@@ -18,6 +18,7 @@ metadata: {{name: main, namespace: bench}}
 spec:
   publicUrl: https://auth.bench.example
   cookie: {{domain: bench.example}}
+  rateLimits: {{signIn: {{limit: 10000}}}}
   bootstrapAdmin:
     email: {EMAIL}
     passwordSecretRef: {{name: admin, key: password}}
@@ -43,7 +44,7 @@ spec:
   groups:
     grant:
       - group: team-7
-        whenAny: [{claim: email, glob: '*@bench.example'}]
+        whenAny: [{{claim: email, glob: '*@bench.example'}}]
 """
 
 
