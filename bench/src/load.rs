@@ -43,7 +43,11 @@ pub fn run(load: &Load) -> anyhow::Result<()> {
         .collect();
     let mut latencies = Vec::new();
     for connection in connections {
-        latencies.extend(connection.join().map_err(|_| anyhow::anyhow!("a connection panicked"))??);
+        latencies.extend(
+            connection
+                .join()
+                .map_err(|_| anyhow::anyhow!("a connection panicked"))??,
+        );
     }
     latencies.sort_unstable();
     let at = |thousandth: usize| {
@@ -92,7 +96,11 @@ fn answer(stream: &mut TcpStream) -> anyhow::Result<()> {
         filled += read;
         let seen = buffer.get(..filled).unwrap_or_default();
         if seen.ends_with(b"\r\n\r\n") {
-            ensure!(seen.starts_with(b"HTTP/1.1 200"), "not 200: {}", String::from_utf8_lossy(seen));
+            ensure!(
+                seen.starts_with(b"HTTP/1.1 200"),
+                "not 200: {}",
+                String::from_utf8_lossy(seen)
+            );
             return Ok(());
         }
     }

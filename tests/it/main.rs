@@ -14,6 +14,8 @@ mod forward_auth;
 #[cfg(test)]
 mod passwords;
 #[cfg(test)]
+mod quickstart;
+#[cfg(test)]
 mod redirects;
 #[cfg(test)]
 mod sessions;
