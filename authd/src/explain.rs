@@ -157,7 +157,8 @@ fn admitted(
         roles.extend(granted);
         groups.extend(member);
     }
-    user.pending = roles.is_empty();
+    // Somebody who waits for an administrator is in no group.
+    user.pending = roles.is_empty() && groups.is_empty();
     Ok(Principal::user(user, roles, groups, key))
 }
 
