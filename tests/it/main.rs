@@ -8,7 +8,15 @@
 #[cfg(test)]
 mod api_keys;
 #[cfg(test)]
+mod acceptance;
+#[cfg(test)]
 mod api_keys;
+#[cfg(test)]
+mod architecture;
+#[cfg(test)]
+mod browser;
+#[cfg(test)]
+mod durability;
 #[cfg(test)]
 mod forward_auth;
 #[cfg(test)]
@@ -17,6 +25,10 @@ mod passwords;
 mod quickstart;
 #[cfg(test)]
 mod redirects;
+#[cfg(test)]
+mod reload;
+#[cfg(test)]
+mod robustness;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]

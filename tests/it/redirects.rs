@@ -38,7 +38,11 @@ async fn i01_to_i10_nobody_is_sent_to_a_place_that_is_not_ours() {
             "http://app.test.localhost:8000/a?b=c",
             "http://app.test.localhost:8000/a?b=c",
         ),
-        ("control", "http://a.wild.test/", "http://a.wild.test/"),
+        (
+            "outside of the cookie's domain, where nobody would be signed in",
+            "http://a.wild.test/",
+            start,
+        ),
         ("control", "/account?x", "http://auth.test.localhost:8000/account?x"),
         ("I01", "http://evil.test/", start),
         ("I01", "http://app.test.localhost.evil.test/", start),

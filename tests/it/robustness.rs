@@ -1,0 +1,265 @@
+//! Clients, disks and load as they should not be. Rows L of the attacks.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tests::authd::Authd;
+use tests::http::{get, post};
+use tests::resources::{Folder, ROOMY};
+use tests::wire;
+use tests::world::{Shared, World};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+static SHARED: Shared = Shared::new();
+
+/// Resident memory in KiB.
+fn memory(world: &World) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", world.authd.id())).unwrap_or_default();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap_or_default()
+        .to_owned();
+    line.split_whitespace()
+        .nth(1)
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_default()
+}
+
+#[tokio::test]
+async fn l01_connections_that_say_nothing_hold_up_nobody_and_end() {
+    let world = World::usual().await;
+    for listener in [&world.authd.verify, &world.authd.public] {
+        let mut slow = Vec::new();
+        for _ in 0..300 {
+            let mut stream = TcpStream::connect(listener.trim_start_matches("http://"))
+                .await
+                .expect("it listens");
+            stream
+                .write_all(b"GET /verify/nginx HTTP/1.1\r\nX-")
+                .await
+                .expect("it reads");
+            slow.push(stream);
+        }
+        let begun = Instant::now();
+        for _ in 0..20 {
+            assert_eq!(world.forward("GET", "/public").send().await.status, 200, "L01");
+            assert_eq!(get(world.public("/login")).send().await.status, 200, "L01");
+        }
+        assert!(begun.elapsed() < Duration::from_secs(5), "L01: {:?}", begun.elapsed());
+        tests::wait::within(Duration::from_secs(30), "L01: the slow ones are closed", || {
+            slow.retain_mut(|stream| {
+                let mut byte = [0_u8; 64];
+                !matches!(stream.try_read(&mut byte), Ok(0)) && !matches!(stream.try_read(&mut byte), Ok(0))
+            });
+            let left = slow.len();
+            async move {
+                if left == 0 {
+                    Ok(())
+                } else {
+                    Err(format!("{left} are open"))
+                }
+            }
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn l04_a_disk_that_cannot_be_written_stops_writes_alone() {
+    let Some(disk) = SmallDisk::mount() else {
+        // Without the right to mount there is no small disk to fill.
+        return;
+    };
+    let folder = Folder::usual(ROOMY);
+    let authd = Authd::start(folder.path(), disk.0.path(), &["--audit", "/dev/null"]).await;
+    let world = World {
+        authd,
+        folder,
+        data: tempfile::tempdir().expect("a temporary folder can be made"),
+    };
+    let ann = world.person("l04", "user").await;
+    let filler = disk.0.path().join("filler");
+    let mut size = 8 << 20;
+    while size >= 512 {
+        let mut text = std::fs::read(&filler).unwrap_or_default();
+        text.resize(text.len() + size, 0);
+        if std::fs::write(&filler, &text).is_err() {
+            size /= 2;
+        }
+    }
+    let mut refused = 0;
+    for _ in 0..40 {
+        let answer = world.try_password(&ann.email, tests::world::PASSWORD).await;
+        assert!(
+            matches!(answer.status, 200 | 503),
+            "L04: {} {}",
+            answer.status,
+            answer.body
+        );
+        refused += usize::from(answer.status == 503);
+    }
+    assert!(refused > 0, "L04: the disk was not full");
+    assert_eq!(
+        world.forward("GET", "/").cookie(&ann.token).send().await.status,
+        200,
+        "L04: sessions are still checked"
+    );
+    std::fs::remove_file(&filler).expect("it is there");
+    tests::wait::until("L04: after there is space again", || async {
+        let answer = world.try_password(&ann.email, tests::world::PASSWORD).await;
+        if answer.status == 200 { Ok(()) } else { Err(answer.body) }
+    })
+    .await;
+    drop(world);
+    let again = Authd::start(Folder::usual(ROOMY).path(), disk.0.path(), &["--audit", "/dev/null"]).await;
+    assert_eq!(
+        get(format!("{}/api/v1/auths/", again.public))
+            .bearer(&ann.token)
+            .send()
+            .await
+            .status,
+        200,
+        "L04: nothing is broken"
+    );
+}
+
+/// A disk of a few MiB, in memory.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount() -> Option<Self> {
+        let folder = tempfile::tempdir().ok()?;
+        let mut mount = std::process::Command::new("mount");
+        let mounted = mount
+            .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
+            .arg(folder.path())
+            .output()
+            .ok()?;
+        mounted.status.success().then_some(Self(folder))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount")
+            .arg("-l")
+            .arg(self.0.path())
+            .output();
+    }
+}
+
+#[tokio::test]
+async fn l06_what_clients_say_stays_inside_its_line() {
+    let world = SHARED.world().await;
+    let nasty = "x\r\n{\"kind\":\"sign_in\",\"outcome\":\"success\"}\u{1b}[2J";
+    let email = format!("{nasty}@example.com");
+    post(world.auths("signin"))
+        .json(&serde_json::json!({"email": email, "password": "not the right one"}))
+        .send()
+        .await;
+    let request = "GET /verify/nginx HTTP/1.1\r\nHost: a\r\nConnection: close\r\nUser-Agent: a\x1b[31m\tb\r\nX-Request-Id: a\x7fb\r\nX-Original-Method: GET\r\n";
+    wire::say(
+        &world.authd.verify,
+        format!("{request}X-Original-URL: http://app.test.localhost/%0a%1b\r\n\r\n").as_bytes(),
+    )
+    .await;
+    wire::say(
+        &world.authd.verify,
+        format!("{request}X-Original-URL: http://app.test.localhost/x\r\n\r\n").as_bytes(),
+    )
+    .await;
+    world.person("l06", "user").await;
+    let lines = world.authd.log();
+    for line in &lines {
+        assert!(
+            serde_json::from_str::<Value>(line).is_ok(),
+            "L06: no line of its own: {line:?}"
+        );
+        assert!(!line.bytes().any(|byte| byte.is_ascii_control()), "L06: {line:?}");
+    }
+    assert!(lines.len() > 2, "control");
+}
+
+#[tokio::test]
+async fn l07_no_small_request_costs_much_memory() {
+    let world = World::usual().await;
+    let kilobytes = "a".repeat(10 * 1024);
+    let nested = "[".repeat(10 * 1024);
+    let ask = async || {
+        post(world.auths("signin"))
+            .body("application/json", nested.clone())
+            .send()
+            .await
+            .expect("L07", 422);
+        let _ = get(world.public("/login")).header("cookie", &kilobytes).attempt().await;
+        let _ = world.forward("GET", "/x").bearer(&kilobytes).attempt().await;
+        let _ = world
+            .forward("GET", "/x")
+            .header("cookie", format!("token={kilobytes}"))
+            .attempt()
+            .await;
+        let _ = get(world.public(&format!("/login?return_to={kilobytes}")))
+            .attempt()
+            .await;
+    };
+    for _ in 0..20 {
+        ask().await;
+    }
+    let before = memory(&world);
+    for _ in 0..100 {
+        ask().await;
+    }
+    let grown = memory(&world).saturating_sub(before);
+    assert!(
+        before > 0 && grown < 20 * 1024,
+        "L07: 500 requests of 10 KiB left {grown} KiB"
+    );
+}
+
+#[tokio::test]
+async fn l09_the_other_listeners_tell_nothing_of_operations() {
+    let world = SHARED.world().await;
+    let ann = world.person("l09", "user").await;
+    for path in ["/metrics", "/snapshot", "/readyz", "/debug", "/config"] {
+        assert_eq!(get(world.public(path)).send().await.status, 404, "L09 {path}");
+        assert_eq!(
+            get(format!("{}{path}", world.authd.verify)).send().await.status,
+            403,
+            "L09 {path}"
+        );
+    }
+    let metrics = get(format!("{}/metrics", world.authd.admin))
+        .send()
+        .await
+        .expect("control", 200);
+    assert!(
+        metrics.body.contains("authd_") && !metrics.body.contains(&ann.email) && !metrics.body.contains(&ann.id),
+        "L09"
+    );
+    assert_eq!(get(format!("{}/livez", world.authd.admin)).send().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_request_in_flight_is_answered_when_authd_is_asked_to_stop() {
+    let mut world = World::usual().await;
+    let url = world.auths("signin");
+    let body = serde_json::json!({"email": "admin@example.com", "password": tests::resources::ADMIN_PASSWORD});
+    let attempts = (0..4).map(|_| post(url.clone()).json(&body).attempt());
+    let all = futures::future::join_all(attempts);
+    let address = world.authd.public.trim_start_matches("http://").to_owned();
+    let stop = async {
+        // The attempts are on their way once a connection of ours, made after theirs, is answered.
+        let _ = get(format!("http://{address}/api/config")).attempt().await;
+        world.authd.stop().await
+    };
+    let (answers, status) = tokio::join!(all, stop);
+    assert!(status.success(), "acceptance 150: {status}");
+    for answer in answers {
+        assert!(
+            answer.as_ref().is_ok_and(|answer| answer.status == 200),
+            "acceptance 150: {answer:?}"
+        );
+    }
+}
