@@ -40,12 +40,14 @@ async fn write(world: &World, round: usize, acknowledged: &Mutex<Acknowledged>, 
         {
             acknowledged.lock().expect("no panic").accounts.push(email);
         }
-        if let Ok(answer) = post(world.auths("api_key")).bearer(&token).attempt().await
-            && answer.status == 200
-        {
-            acknowledged.lock().expect("no panic").keys.push(answer.text("api_key"));
+        for _ in 0..5 {
+            if let Ok(answer) = post(world.auths("api_key")).bearer(&token).attempt().await
+                && answer.status == 200
+            {
+                acknowledged.lock().expect("no panic").keys.push(answer.text("api_key"));
+            }
         }
-        if number % 2 == 0 {
+        if (number + round) % 2 == 0 {
             acknowledged.lock().expect("no panic").live.push(token);
         } else if let Ok(answer) = post(world.auths("signout")).bearer(&token).attempt().await
             && answer.status == 200
@@ -69,7 +71,7 @@ async fn fifty_crashes_lose_nothing_that_was_acknowledged() {
             .expect("it runs");
         let crash = async {
             // A different moment each time: while hashing, writing, answering.
-            let moment = Duration::from_millis(u64::try_from(60 + round * 37 % 300).unwrap_or_default());
+            let moment = Duration::from_millis(u64::try_from(150 + round * 37 % 500).unwrap_or_default());
             tokio::time::timeout(moment, std::future::pending::<()>())
                 .await
                 .unwrap_err();
@@ -92,7 +94,7 @@ async fn fifty_crashes_lose_nothing_that_was_acknowledged() {
         acknowledged.ended.len(),
     );
     assert!(
-        counts.0 > KILLS && counts.1 > KILLS && counts.2 > 0 && counts.3 > 0,
+        counts.0 > 5 && counts.1 > KILLS && counts.2 > 5 && counts.3 > 5,
         "control: too little was written: {counts:?}"
     );
     let admin = world.admin().await;
