@@ -55,6 +55,17 @@ pub struct Watch {
     timing: Timing,
     changed: Arc<Notify>,
     watcher: Option<RecommendedWatcher>,
+    gone: bool,
+}
+
+/// What a look at the folder found.
+enum Seen {
+    /// What was there before.
+    Same,
+    /// Something else.
+    Other(Loaded),
+    /// Nothing that could be meant: why.
+    Gone(String),
 }
 
 impl Watch {
@@ -72,6 +83,7 @@ impl Watch {
             timing,
             changed,
             watcher: None,
+            gone: false,
         };
         watch.arm();
         // What changed between the reading and now gave no notification.
@@ -100,13 +112,34 @@ impl Watch {
             // Armed anew before each look: the folder, or a link in it, may be another one now.
             self.arm();
             let (dir, seen) = (shown.clone(), self.seen);
-            let Ok(Some(loaded)) = task::spawn_blocking(move || look(&dir, seen)).await else {
+            let Ok(found) = task::spawn_blocking(move || look(&dir, seen)).await else {
                 continue;
             };
+            let loaded = match found {
+                Seen::Other(loaded) => loaded,
+                Seen::Same => {
+                    self.gone = false;
+                    continue;
+                }
+                Seen::Gone(why) => {
+                    self.say_gone(&shown, &why);
+                    continue;
+                }
+            };
+            self.gone = false;
             self.seen = loaded.digest;
             if to.send(loaded).await.is_err() {
                 return;
             }
+        }
+    }
+
+    /// Once, not with each look.
+    fn say_gone(&mut self, shown: &Path, why: &str) {
+        if !std::mem::replace(&mut self.gone, true) {
+            let problem = format!("{}:1:1: {why}: what was read before is kept", shown.display());
+            tracing::error!(problem, "config_refused");
+            metrics::counter!("authd_snapshot_load_failures_total").increment(1);
         }
     }
 
@@ -157,24 +190,15 @@ impl Watch {
 }
 
 /// What the folder holds, where that is another thing than `seen`.
-fn look(dir: &Path, seen: [u8; 32]) -> Option<Loaded> {
+fn look(dir: &Path, seen: [u8; 32]) -> Seen {
     match source::read(dir) {
-        Ok(Sources { files, .. }) if files.is_empty() => {
-            tracing::warn!(folder = %dir.display(), "the folder is empty: what was read before is kept");
-            None
-        }
-        Ok(sources) if sources.digest == seen => None,
+        Ok(Sources { files, .. }) if files.is_empty() => Seen::Gone("the folder is empty".to_owned()),
+        Ok(sources) if sources.digest == seen => Seen::Same,
         Ok(sources) => match Kinds::new() {
-            Ok(kinds) => Some(understand(sources, &kinds)),
-            Err(error) => {
-                tracing::error!(error = %error, "the folder cannot be checked");
-                None
-            }
+            Ok(kinds) => Seen::Other(understand(sources, &kinds)),
+            Err(error) => Seen::Gone(format!("the folder cannot be checked: {error}")),
         },
-        Err(error) => {
-            tracing::warn!(folder = %dir.display(), error = %error, "the folder cannot be read: what was read before is kept");
-            None
-        }
+        Err(error) => Seen::Gone(format!("the folder cannot be read: {error}")),
     }
 }
 
