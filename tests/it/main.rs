@@ -26,9 +26,7 @@ mod quickstart;
 #[cfg(test)]
 mod redirects;
 #[cfg(test)]
-mod reload;
-#[cfg(test)]
-mod robustness;
+mod refused_folders;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]
