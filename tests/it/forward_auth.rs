@@ -863,8 +863,8 @@ async fn d31_a_body_is_never_read_for_a_decision() {
 async fn d35_d36_only_navigations_are_redirected() {
     let world = SHARED.world().await;
     let page = ("accept", "text/html");
-    type Row = (&'static str, &'static str, &'static [(&'static str, &'static str)], u16);
-    let rows: [Row; 10] = [
+    type Row<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], u16);
+    let rows: [Row<'_>; 10] = [
         ("control", "GET", &[page], 302),
         ("control", "GET", &[("sec-fetch-mode", "navigate")], 302),
         ("control", "HEAD", &[page], 302),

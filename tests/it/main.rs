@@ -6,15 +6,11 @@
 )]
 
 #[cfg(test)]
-mod api_keys;
-#[cfg(test)]
 mod acceptance;
 #[cfg(test)]
 mod api_keys;
 #[cfg(test)]
 mod architecture;
-#[cfg(test)]
-mod browser;
 #[cfg(test)]
 mod durability;
 #[cfg(test)]
@@ -27,6 +23,10 @@ mod quickstart;
 mod redirects;
 #[cfg(test)]
 mod refused_folders;
+#[cfg(test)]
+mod reload;
+#[cfg(test)]
+mod robustness;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]
