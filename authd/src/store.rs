@@ -127,6 +127,9 @@ impl Store {
     }
 
     /// A transaction that may write; it is undone when it is dropped before `commit`.
+    ///
+    /// Whatever returns rows needs one: SQLite hands out the rows of `RETURNING` before it writes them down, and a full disk
+    /// is only said by what follows them.
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>, Error> {
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
     }

@@ -96,7 +96,8 @@ impl Store {
             "INSERT INTO api_keys (id, user_id, name, prefix, hash, endpoints, created_at, expires_at)
              SELECT $1, id, $3, $4, $5, $6, $7, $8 FROM users WHERE id = $2 AND disabled = FALSE RETURNING *",
         );
-        Ok(query
+        let mut transaction = self.begin().await?;
+        let written = query
             .bind(key.id.to_string())
             .bind(key.user_id.to_string())
             .bind(&key.name)
@@ -105,8 +106,10 @@ impl Store {
             .bind(&key.endpoints)
             .bind(key.created_at.as_millisecond())
             .bind(milliseconds(key.expires_at))
-            .fetch_one(&self.writer)
-            .await?)
+            .fetch_one(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(written)
     }
 
     /// The user's keys, expired ones too, oldest first.
@@ -145,11 +148,13 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`] when the user has no such key, also when somebody else does; [`Error::Unavailable`].
     pub async fn delete_key(&self, user: Uuid, id: Uuid) -> Result<KeyHash, Error> {
+        let mut transaction = self.begin().await?;
         let Hash(hash) = sqlx::query_as("DELETE FROM api_keys WHERE id = $1 AND user_id = $2 RETURNING hash")
             .bind(id.to_string())
             .bind(user.to_string())
-            .fetch_one(&self.writer)
+            .fetch_one(&mut *transaction)
             .await?;
+        transaction.commit().await?;
         Ok(hash)
     }
 

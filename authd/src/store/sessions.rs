@@ -67,7 +67,8 @@ impl Store {
                  user_agent)
              SELECT $1, id, $3, $4, $4, $5, $6, $7 FROM users WHERE id = $2 AND disabled = FALSE RETURNING *",
         );
-        Ok(query
+        let mut transaction = self.begin().await?;
+        let written = query
             .bind(session.id.to_string())
             .bind(session.user_id.to_string())
             .bind(&session.provider)
@@ -75,8 +76,10 @@ impl Store {
             .bind(milliseconds(session.expires_at))
             .bind(&session.client_address)
             .bind(&session.user_agent)
-            .fetch_one(&self.writer)
-            .await?)
+            .fetch_one(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(written)
     }
 
     /// The session with the id, expired or not; `None` once it is ended.

@@ -111,8 +111,10 @@ impl Store {
     /// # Errors
     /// [`Error::Conflict`] when the e-mail address has one, in any case; [`Error::Unavailable`].
     pub async fn create_user(&self, user: &NewUser) -> Result<User, Error> {
-        let mut connection = self.writer.acquire().await?;
-        insert(&mut connection, user).await
+        let mut transaction = self.begin().await?;
+        let user = insert(&mut transaction, user).await?;
+        transaction.commit().await?;
+        Ok(user)
     }
 
     /// Makes the first admin, and nothing where there is an admin already, enabled or not.
@@ -189,7 +191,8 @@ impl Store {
                  updated_at = $7
              WHERE id = $1 RETURNING *",
         );
-        Ok(query
+        let mut transaction = self.begin().await?;
+        let written = query
             .bind(id.to_string())
             .bind(&profile.name)
             .bind(&profile.profile_image_url)
@@ -197,8 +200,10 @@ impl Store {
             .bind(&profile.gender)
             .bind(profile.date_of_birth.map(|date| date.to_string()))
             .bind(now.as_millisecond())
-            .fetch_one(&self.writer)
-            .await?)
+            .fetch_one(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(written)
     }
 
     /// Notes that the person signed in; a time before the last one noted changes nothing.
