@@ -9,6 +9,7 @@ use anyhow::Context;
 use serde_json::json;
 
 use crate::config::{self, Output};
+use crate::print;
 use crate::source::{self, counted};
 
 /// Prints every problem of a folder.
@@ -30,13 +31,13 @@ pub fn run(check: &config::Check) -> anyhow::Result<ExitCode> {
                     })
                 })
                 .collect();
-            println!("{}", json!({"problems": problems, "snapshot": digest}));
+            print::line(json!({"problems": problems, "snapshot": digest}));
         }
         Output::Text => {
             outcome.notes.iter().for_each(|note| eprintln!("{note}"));
-            outcome.problems.iter().for_each(|problem| println!("{problem}"));
+            outcome.problems.iter().for_each(|problem| print::line(problem));
             match digest {
-                Some(digest) => println!("no problems; snapshot {digest}"),
+                Some(digest) => print::line(format_args!("no problems; snapshot {digest}")),
                 None => eprintln!("{} in `{}`", counted(outcome.problems.len()), check.resources.display()),
             }
         }
@@ -72,6 +73,6 @@ pub fn compile_to_file(compile: &config::Compile) -> anyhow::Result<ExitCode> {
         std::fs::rename(&partial, path)
     };
     write().with_context(|| format!("`{}`", path.display()))?;
-    println!("{} {}", ready.digest, path.display());
+    print::line(format_args!("{} {}", ready.digest, path.display()));
     Ok(ExitCode::SUCCESS)
 }

@@ -14,6 +14,7 @@ use policy::{Engine, Principal, Target};
 use crate::clock::Clock;
 use crate::config::{self, Output};
 use crate::identity::session::{account_role, claims};
+use crate::print;
 use crate::source;
 use crate::store::Store;
 
@@ -42,8 +43,8 @@ pub fn run(explain: &config::Explain) -> anyhow::Result<ExitCode> {
     };
     let explanation = engine.explain(&principal, &target, &context);
     match explain.output {
-        Output::Json => println!("{}", serde_json::to_string(&explanation)?),
-        Output::Text => print(&explanation),
+        Output::Json => print::line(serde_json::to_string(&explanation)?),
+        Output::Text => write(&explanation),
     }
     Ok(match explanation.decision.outcome {
         Outcome::Permit => ExitCode::SUCCESS,
@@ -176,15 +177,15 @@ fn look_up(data: &std::path::Path, email: &str) -> anyhow::Result<(crate::store:
     })
 }
 
-fn print(explanation: &Explanation) {
+fn write(explanation: &Explanation) {
     let answer = match explanation.decision.outcome {
         Outcome::Permit => "PERMIT",
         Outcome::Deny(_) => "DENY",
     };
-    println!("{answer}  {}", explanation.target);
-    println!("  for {}", explanation.principal);
+    print::line(format_args!("{answer}  {}", explanation.target));
+    print::line(format_args!("  for {}", explanation.principal));
     for step in &explanation.steps {
-        println!("  - {step}");
+        print::line(format_args!("  - {step}"));
     }
     for rule in &explanation.rules {
         let mark = if rule.decides {
@@ -194,7 +195,7 @@ fn print(explanation: &Explanation) {
         } else {
             ""
         };
-        println!("    {:<16} {:<8} {}", rule.rule, mark, rule.place);
+        print::line(format_args!("    {:<16} {:<8} {}", rule.rule, mark, rule.place));
     }
-    println!("  snapshot {}", explanation.snapshot);
+    print::line(format_args!("  snapshot {}", explanation.snapshot));
 }

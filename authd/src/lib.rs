@@ -25,6 +25,7 @@ pub mod login;
 pub mod openapi;
 pub mod own_secrets;
 pub mod pages;
+mod print;
 pub mod random;
 #[cfg(test)]
 mod reference;
