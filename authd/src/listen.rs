@@ -6,27 +6,28 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long a client may take for its headers, and between two requests.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+/// How often a connection is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// In how many looks in a row nothing may be asked: a client has 15 s, and at most 20 s, for its headers and between two requests.
+const QUIET_LOOKS: u32 = 3;
 /// How long a connection may go on after the shutdown began.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 /// The longest block of headers, in bytes.
 const MAX_HEADERS_BYTES: usize = 128 * 1024;
-/// The most headers.
-const MAX_HEADERS: usize = 256;
 
 /// Connections at a time on one listener.
 pub const MAX_CONNECTIONS: usize = 8192;
@@ -136,21 +137,59 @@ where
     B: Body + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    let activity = Activity::default();
+    // Up to 100 headers are read without an allocation, and more are refused with 431. hyper's own timeout would set a timer for
+    // every request, where one for each connection is enough.
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
+        .header_read_timeout(None::<Duration>)
         .max_buf_size(MAX_HEADERS_BYTES)
-        .max_headers(MAX_HEADERS)
-        .serve_connection(TokioIo::new(stream), service_fn(move |request| answer(peer, request)));
+        .serve_connection(
+            TokioIo::new(stream),
+            service_fn(|request| activity.during(answer(peer, request))),
+        );
     tokio::pin!(connection);
     let ended = tokio::select! {
+        biased;
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
+        () = activity.falls_quiet() => return,
     };
     if let Err(error) = ended {
         tracing::debug!(error = %error, "a connection ended early");
+    }
+}
+
+/// What happens on a connection.
+#[derive(Debug, Default)]
+struct Activity {
+    begun: AtomicU32,
+    answered: AtomicU32,
+}
+
+impl Activity {
+    /// Notes that a request is being answered for as long as `answer` takes.
+    async fn during<T>(&self, answer: impl Future<Output = T>) -> T {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        let answered = answer.await;
+        self.answered.fetch_add(1, Ordering::Relaxed);
+        answered
+    }
+
+    /// Returns once nothing was asked for long, and nothing is being answered.
+    async fn falls_quiet(&self) {
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        // The first one is at once.
+        looks.tick().await;
+        let (mut seen, mut quiet) = (0, 0);
+        while quiet < QUIET_LOOKS {
+            looks.tick().await;
+            let begun = self.begun.load(Ordering::Relaxed);
+            let answering = begun != self.answered.load(Ordering::Relaxed);
+            quiet = if answering || begun != seen { 0 } else { quiet + 1 };
+            seen = begun;
+        }
     }
 }

@@ -8,6 +8,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use memchr::memchr;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A stream that is read strictly.
@@ -25,14 +26,30 @@ impl<S> Strict<S> {
 }
 
 /// Replaces what lenient parsers would let pass; `last` is the byte before, and becomes the last one seen.
+///
+/// Whatever is wrong stands at an LF or right behind one, so that nothing else is looked at.
 fn spoil(last: &mut u8, bytes: &mut [u8]) {
-    for byte in bytes {
-        let bare = *byte == b'\n' && *last != b'\r';
-        let folded = matches!(*byte, b' ' | b'\t') && *last == b'\n';
-        *last = *byte;
-        if bare || folded {
-            *byte = 0;
+    let is_fold = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let before = *last;
+    let Some(end) = bytes.last().copied() else { return };
+    *last = end;
+    if let Some(first) = bytes.first_mut().filter(|first| before == b'\n' && is_fold(first)) {
+        *first = 0;
+    }
+    let mut from = 0;
+    while let Some(found) = bytes.get(from..).and_then(|rest| memchr(b'\n', rest)) {
+        let at = from + found;
+        let previous = at
+            .checked_sub(1)
+            .and_then(|at| bytes.get(at).copied())
+            .unwrap_or(before);
+        if let Some(bare) = bytes.get_mut(at).filter(|_| previous != b'\r') {
+            *bare = 0;
         }
+        if let Some(fold) = bytes.get_mut(at + 1).filter(|byte| is_fold(byte)) {
+            *fold = 0;
+        }
+        from = at + 1;
     }
 }
 
