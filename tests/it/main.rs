@@ -16,6 +16,8 @@ mod durability;
 #[cfg(test)]
 mod forward_auth;
 #[cfg(test)]
+mod overload;
+#[cfg(test)]
 mod passwords;
 #[cfg(test)]
 mod quickstart;
