@@ -11,6 +11,7 @@ use secrecy::SecretBox;
 
 use crate::audit::{Audit, Event, Kind, Outcome};
 use crate::clock::Clock;
+use crate::gate::counts::Counts;
 use crate::identity::Remembered;
 use crate::identity::api_key::PersonalKeys;
 use crate::random::Random;
@@ -34,6 +35,8 @@ pub struct App {
     pub revocations: Revocations,
     /// Callers that were identified before.
     pub remembered: Remembered,
+    /// How many checks there were.
+    pub checks: Counts,
     /// When sessions and keys were last used.
     pub uses: crate::uses::Uses,
     /// Keys that people made for themselves.
@@ -97,6 +100,7 @@ impl App {
             data: parts.data,
             revocations,
             remembered: Remembered::default(),
+            checks: Counts::new(),
             uses: crate::uses::Uses::default(),
             serving: ArcSwapOption::empty(),
             epoch: AtomicU64::new(0),

@@ -2,8 +2,11 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use policy::snapshot::Settings;
+
+static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+static REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// The client's address; `None` when a trusted proxy says something that cannot be read.
 ///
@@ -15,7 +18,7 @@ pub fn client_address(settings: &Settings, peer: IpAddr, headers: &HeaderMap) ->
     if !settings.trusts(peer) {
         return Some(peer);
     }
-    let mut forwarded = headers.get_all("x-forwarded-for").iter();
+    let mut forwarded = headers.get_all(&FORWARDED_FOR).iter();
     match (forwarded.next(), forwarded.next()) {
         (None, _) => real_ip(headers, peer),
         (Some(chain), None) => last_stranger(settings, chain),
@@ -24,7 +27,7 @@ pub fn client_address(settings: &Settings, peer: IpAddr, headers: &HeaderMap) ->
 }
 
 fn real_ip(headers: &HeaderMap, peer: IpAddr) -> Option<IpAddr> {
-    let mut values = headers.get_all("x-real-ip").iter();
+    let mut values = headers.get_all(&REAL_IP).iter();
     match (values.next(), values.next()) {
         (None, _) => Some(peer),
         (Some(value), None) => read(value.to_str().ok()?),

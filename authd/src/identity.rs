@@ -121,9 +121,10 @@ pub async fn identify(app: &App, serving: &Serving, credential: Credential<'_>) 
         return Ok(caller);
     }
     let epoch = app.epoch();
+    // Boxed, as the database's futures are large and every request would carry room for them.
     let caller = match credential {
-        Credential::Key(_) => api_key::identify(app, serving, &hash, epoch).await?,
-        _ => session::identify(app, serving, shown, epoch).await?,
+        Credential::Key(_) => Box::pin(api_key::identify(app, serving, &hash, epoch)).await?,
+        _ => Box::pin(session::identify(app, serving, shown, epoch)).await?,
     };
     let caller = Arc::new(caller);
     caller.confirm(app)?;

@@ -62,10 +62,10 @@ async fn begin(serve: Serve) -> anyhow::Result<ExitCode> {
     tasks.spawn(listen::serve(public, Reading::Usual, stop.clone(), routed(routes)));
     let routes = router::admin(Admin {
         app: Arc::clone(&app),
-        metrics,
+        metrics: metrics.clone(),
     });
     tasks.spawn(listen::serve(admin, Reading::Usual, stop.clone(), routed(routes)));
-    tasks.spawn(housekeeping::run(Arc::clone(&app), stop.clone()));
+    tasks.spawn(housekeeping::run(Arc::clone(&app), metrics, stop.clone()));
     if let Some(watched) = watched {
         tasks.spawn(reload::run(
             Arc::clone(&app),

@@ -162,6 +162,11 @@ impl Metrics {
         Ok(Self { handle })
     }
 
+    /// Puts what was recorded since the last time into buckets, so that it does not pile up where nobody reads metrics.
+    pub fn keep(&self) {
+        self.handle.run_upkeep();
+    }
+
     /// What `/metrics` answers, in the Prometheus text format.
     pub fn render(&self) -> String {
         self.handle.run_upkeep();

@@ -11,7 +11,6 @@ use serde_json::json;
 use super::Verdict;
 use super::facts::{Dialect, Refused};
 use crate::cookie;
-use crate::identity::caller::IDENTITY_HEADERS;
 use crate::identity::{self, Caller};
 use crate::serving::Serving;
 use crate::shared::Limited;
@@ -66,14 +65,9 @@ impl Asker {
 #[must_use]
 pub fn allow(caller: &Caller, cookie: Option<HeaderValue>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::new()));
-    let headers = response.headers_mut();
-    headers.reserve(10);
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    for (name, value) in IDENTITY_HEADERS.iter().zip(&caller.headers) {
-        headers.insert(name.clone(), value.clone());
-    }
+    response.headers_mut().clone_from(&caller.headers);
     if let Some(cookie) = cookie {
-        headers.insert(header::SET_COOKIE, cookie);
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
     response
 }

@@ -1,8 +1,17 @@
 //! What a proxy says of the request that it asks about. Each dialect has its own headers, and reads no others.
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use policy::Target;
 use policy::target::{Ambiguous, Scheme};
+
+static ORIGINAL_METHOD: HeaderName = HeaderName::from_static("x-original-method");
+static ORIGINAL_URL: HeaderName = HeaderName::from_static("x-original-url");
+static FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
+static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+static FORWARDED_URI: HeaderName = HeaderName::from_static("x-forwarded-uri");
+static ENVOY_INTERNAL: HeaderName = HeaderName::from_static("x-envoy-internal");
+static ENVOY_TIMEOUT: HeaderName = HeaderName::from_static("x-envoy-expected-rq-timeout-ms");
 
 /// Longer paths with their query are refused, in bytes.
 const MAX_URI: usize = 8 * 1024;
@@ -70,8 +79,8 @@ pub fn read(dialect: Dialect, headers: &HeaderMap) -> Result<Target<'_>, Refused
 }
 
 fn nginx(headers: &HeaderMap) -> Result<Target<'_>, Refused> {
-    let method = once(headers, "x-original-method")?;
-    let url = once(headers, "x-original-url")?;
+    let method = once(headers, &ORIGINAL_METHOD)?;
+    let url = once(headers, &ORIGINAL_URL)?;
     let separator = url.windows(3).position(|part| part == b"://").ok_or(Refused::NotAUrl)?;
     let (scheme, rest) = (
         url.get(..separator).unwrap_or_default(),
@@ -79,7 +88,7 @@ fn nginx(headers: &HeaderMap) -> Result<Target<'_>, Refused> {
     );
     let slash = rest.iter().position(|byte| *byte == b'/').ok_or(Refused::NotAUrl)?;
     let (host, uri) = rest.split_at(slash);
-    if let Some(value) = headers.get("x-forwarded-uri")
+    if let Some(value) = headers.get(&FORWARDED_URI)
         && !value.is_empty()
         && value.as_bytes() != uri
     {
@@ -95,20 +104,20 @@ fn nginx(headers: &HeaderMap) -> Result<Target<'_>, Refused> {
 
 fn forward(headers: &HeaderMap) -> Result<Target<'_>, Refused> {
     // Envoy with `path_override` sends these and no path: the only one left would be the client's own.
-    if headers.contains_key("x-envoy-internal") || headers.contains_key("x-envoy-expected-rq-timeout-ms") {
+    if headers.contains_key(&ENVOY_INTERNAL) || headers.contains_key(&ENVOY_TIMEOUT) {
         return Err(Refused::PathOverridden);
     }
-    let method = once(headers, "x-forwarded-method")?;
-    let scheme = Scheme::read(once(headers, "x-forwarded-proto")?).ok_or(Refused::Scheme)?;
-    let host = once(headers, "x-forwarded-host")?;
-    let uri = once(headers, "x-forwarded-uri")?;
+    let method = once(headers, &FORWARDED_METHOD)?;
+    let scheme = Scheme::read(once(headers, &FORWARDED_PROTO)?).ok_or(Refused::Scheme)?;
+    let host = once(headers, &FORWARDED_HOST)?;
+    let uri = once(headers, &FORWARDED_URI)?;
     Ok(Target::read(method, scheme, host, uri)?)
 }
 
-fn once<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a [u8], Refused> {
+fn once<'a>(headers: &'a HeaderMap, name: &'static HeaderName) -> Result<&'a [u8], Refused> {
     let mut values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
     match (values.next(), values.next()) {
         (Some(value), None) if !value.is_empty() => Ok(value),
-        _ => Err(Refused::NotOnce(name)),
+        _ => Err(Refused::NotOnce(name.as_str())),
     }
 }

@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::FutureExt;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
 use http_body_util::Full;
 
 use super::answer::{self, Asker};
+use super::counts::Outcome;
 use super::facts::{self, Dialect};
 use super::{Check, Verdict, check};
 use crate::app::App;
@@ -22,6 +23,8 @@ use crate::cookie;
 use crate::identity::{Caller, Credential};
 use crate::login::session;
 use crate::serving::Serving;
+
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A check that takes longer is answered with 503, before any proxy gives up.
 const DEADLINE: Duration = Duration::from_millis(2500);
@@ -34,23 +37,22 @@ pub async fn serve<B>(app: &App, peer: IpAddr, request: Request<B>) -> Result<Re
     let begun = Instant::now();
     let (parts, _body) = request.into_parts();
     let Some(dialect) = dialect(parts.uri.path()) else {
-        count("none", "not_here");
+        app.checks.count(None, Outcome::NotHere, begun.elapsed());
         return Ok(answer::not_here());
     };
     // With `Content-Length` beside it, two servers end such a request at different places (RFC 9112 section 6.1).
     let (outcome, response) = if parts.headers.contains_key(header::TRANSFER_ENCODING) {
-        ("malformed", answer::smuggling())
+        (Outcome::Malformed, answer::smuggling())
     } else if !matches!(parts.method, Method::GET | Method::HEAD) {
-        ("not_here", answer::not_here())
+        (Outcome::NotHere, answer::not_here())
     } else {
         let asked = AssertUnwindSafe(ask(app, peer, dialect, &parts.headers)).catch_unwind();
         match tokio::time::timeout(DEADLINE, asked).await {
             Ok(Ok(answered)) => answered,
-            Ok(Err(_)) | Err(_) => ("unavailable", answer::unavailable()),
+            Ok(Err(_)) | Err(_) => (Outcome::Unavailable, answer::unavailable()),
         }
     };
-    count(dialect.name(), outcome);
-    metrics::histogram!("authd_check_seconds").record(begun.elapsed());
+    app.checks.count(Some(dialect), outcome, begun.elapsed());
     Ok(closing_if_it_has_a_body(&parts.headers, response))
 }
 
@@ -62,51 +64,47 @@ fn dialect(path: &str) -> Option<Dialect> {
     }
 }
 
-fn count(dialect: &'static str, outcome: &'static str) {
-    metrics::counter!("authd_checks_total", "dialect" => dialect, "outcome" => outcome).increment(1);
-}
-
-async fn ask(app: &App, peer: IpAddr, dialect: Dialect, headers: &HeaderMap) -> (&'static str, Response<Full<Bytes>>) {
+async fn ask(app: &App, peer: IpAddr, dialect: Dialect, headers: &HeaderMap) -> (Outcome, Response<Full<Bytes>>) {
     let Some(serving) = app.serving() else {
-        return ("unavailable", answer::unavailable());
+        return (Outcome::Unavailable, answer::unavailable());
     };
     let settings = serving.settings();
     if !settings.trusts(peer) {
-        return ("not_here", answer::not_here());
+        return (Outcome::NotHere, answer::not_here());
     }
     let target = match facts::read(dialect, headers) {
         Ok(target) => target,
-        Err(refused) => return ("malformed", answer::malformed(dialect, refused)),
+        Err(refused) => return (Outcome::Malformed, answer::malformed(dialect, refused)),
     };
     let question = Check {
         target: &target,
         credential: Credential::read(headers, &settings.cookie.name),
         client_ip: client_address(settings, peer, headers),
-        request_id: headers.get("x-request-id").and_then(|id| id.to_str().ok()),
+        request_id: headers.get(&REQUEST_ID).and_then(|id| id.to_str().ok()),
     };
     let verdict = check(app, &serving, &question).await;
     match &verdict {
         Verdict::Allow(caller) => (
-            "allow",
+            Outcome::Allow,
             answer::allow(caller, renewed(app, &serving, caller, question.credential)),
         ),
         refused => {
             let asker = Asker::of(&target, headers);
             (
-                name(refused),
+                outcome(refused),
                 answer::refuse(refused, dialect, asker, &target, &serving),
             )
         }
     }
 }
 
-fn name(verdict: &Verdict) -> &'static str {
+fn outcome(verdict: &Verdict) -> Outcome {
     match verdict {
-        Verdict::Allow(_) => "allow",
-        Verdict::SignIn(_) => "sign_in",
-        Verdict::Forbid(_) => "forbid",
-        Verdict::Limited(_) => "limited",
-        Verdict::Unavailable => "unavailable",
+        Verdict::Allow(_) => Outcome::Allow,
+        Verdict::SignIn(_) => Outcome::SignIn,
+        Verdict::Forbid(_) => Outcome::Forbid,
+        Verdict::Limited(_) => Outcome::Limited,
+        Verdict::Unavailable => Outcome::Unavailable,
     }
 }
 

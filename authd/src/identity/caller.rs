@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock};
 
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use policy::Principal;
 use policy::principal::Identity;
@@ -41,8 +41,8 @@ pub struct Caller {
     pub principal: Arc<Principal>,
     /// What the identification rests on.
     pub means: Means,
-    /// The values of [`IDENTITY_HEADERS`], in their order.
-    pub headers: [HeaderValue; 6],
+    /// What an answer that lets them pass has: every one of [`IDENTITY_HEADERS`], and that it may not be stored.
+    pub headers: HeaderMap,
     generation: u64,
     epoch: u64,
     seen: AtomicI64,
@@ -171,7 +171,7 @@ impl Caller {
     }
 }
 
-fn headers(principal: &Principal) -> [HeaderValue; 6] {
+fn headers(principal: &Principal) -> HeaderMap {
     let list = |names: &std::collections::BTreeSet<String>| {
         let mut joined = String::new();
         for name in names {
@@ -193,15 +193,23 @@ fn headers(principal: &Principal) -> [HeaderValue; 6] {
             user.provider.clone(),
         ),
     };
-    [
+    let values = [
         escaped(&user),
         escaped(&email),
         escaped(&name),
         list(principal.roles()),
         list(principal.groups()),
         escaped(&provider),
-    ]
-    .map(|value| HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static("")))
+    ];
+    let mut headers = HeaderMap::with_capacity(IDENTITY_HEADERS.len() + 2);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    for (name, value) in IDENTITY_HEADERS.iter().zip(values) {
+        headers.insert(
+            name,
+            HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static("")),
+        );
+    }
+    headers
 }
 
 /// Visible ASCII as it is, the rest as `%XX`; cut before it is too long, never inside an escape.

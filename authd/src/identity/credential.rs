@@ -88,10 +88,21 @@ fn bearer(value: &[u8]) -> Result<Option<&str>, Malformed> {
         .ok_or(Malformed::Header)
 }
 
-/// RFC 6750 section 2.1, `b64token`.
+/// RFC 6750 section 2.1, `b64token`. A table, as tokens are long and every byte of them is asked about.
 fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=')
+    TOKEN_BYTES.get(usize::from(byte)).is_some_and(|is| *is)
 }
+
+static TOKEN_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte: u8 = 0;
+    while byte < 128 {
+        table[byte as usize] =
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
+        byte += 1;
+    }
+    table
+};
 
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Credential<'a> {
     let mut found: Option<&str> = None;

@@ -8,20 +8,28 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::store;
+use crate::telemetry::Metrics;
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(20);
+/// How often durations that were recorded are put into their buckets: each waits in memory until then.
+const UPKEEP_EVERY: Duration = Duration::from_secs(2);
 /// Every how many rounds expired rows are deleted.
 const PURGE_EVERY: u32 = 30;
 
 /// Keeps house until the stop.
-pub(super) async fn run(app: Arc<App>, stop: CancellationToken) {
+pub(super) async fn run(app: Arc<App>, metrics: Metrics, stop: CancellationToken) {
+    let mut upkeep = tokio::time::interval(UPKEEP_EVERY);
     let mut rounds = tokio::time::interval(EVERY);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut round: u32 = 0;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
+            _ = upkeep.tick() => {
+                metrics.keep();
+                continue;
+            }
             _ = rounds.tick() => {}
         }
         if let Err(error) = app.uses.write_down(&app.store).await {
