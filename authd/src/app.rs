@@ -189,17 +189,22 @@ impl App {
         self.epoch.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Puts into memory what the store has already made durable.
+    /// Puts into memory what a change of an account ended, after the store has made it durable.
     pub fn end(&self, ended: &Ended) {
-        for revocation in &ended.revocations {
-            put(&self.revocations, *revocation);
-        }
         for hash in &ended.keys {
             self.personal_keys.forget(hash);
         }
-        metrics::counter!("authd_sessions_revoked_total")
-            .increment(u64::try_from(ended.revocations.len()).unwrap_or(0));
+        self.revoke(&ended.revocations);
         self.accounts_changed();
+    }
+
+    /// Puts revocations into memory that the store has made durable. The accounts stay as they are, so that callers who were
+    /// remembered stay so: whether they are revoked is asked on every use.
+    pub fn revoke(&self, revocations: &[Revocation]) {
+        for revocation in revocations {
+            put(&self.revocations, *revocation);
+        }
+        metrics::counter!("authd_sessions_revoked_total").increment(u64::try_from(revocations.len()).unwrap_or(0));
     }
 }
 

@@ -78,10 +78,7 @@ pub async fn begin(
         .store
         .evict_oldest_sessions(user.id, settings.max_per_user, now)
         .await?;
-    app.end(&store::Ended {
-        revocations: ended,
-        keys: Vec::new(),
-    });
+    app.revoke(&ended);
     Ok(issue(app, serving, user.id, session.id, session.expires_at)?)
 }
 

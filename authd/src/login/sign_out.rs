@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::audit::{Event, Kind, Outcome};
-use crate::store::{self, Ended, Reason};
+use crate::store::{self, Reason};
 
 /// Ends a session because its owner signs out. One that is over already stays so.
 ///
@@ -12,10 +12,7 @@ use crate::store::{self, Ended, Reason};
 /// The database does not answer: the session goes on.
 pub async fn end_session(app: &App, account: Uuid, session: Uuid) -> Result<(), store::Error> {
     match app.store.revoke_session(session, Reason::SignedOut, app.now()).await {
-        Ok(revocation) => app.end(&Ended {
-            revocations: vec![revocation],
-            keys: Vec::new(),
-        }),
+        Ok(revocation) => app.revoke(&[revocation]),
         Err(store::Error::NotFound) => return Ok(()),
         Err(error) => return Err(error),
     }
@@ -50,10 +47,7 @@ pub async fn end_others(app: &App, account: Uuid, here: Uuid, which: Which) -> R
         }
     };
     let count = revocations.len();
-    app.end(&Ended {
-        revocations,
-        keys: Vec::new(),
-    });
+    app.revoke(&revocations);
     app.audit.record(Event {
         actor_id: Some(account),
         ..Event::new(now, Kind::Revoked, Outcome::Success)
