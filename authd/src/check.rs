@@ -35,7 +35,7 @@ pub fn run(check: &config::Check) -> anyhow::Result<ExitCode> {
         }
         Output::Text => {
             outcome.notes.iter().for_each(|note| eprintln!("{note}"));
-            outcome.problems.iter().for_each(|problem| print::line(problem));
+            outcome.problems.iter().for_each(print::line);
             match digest {
                 Some(digest) => print::line(format_args!("no problems; snapshot {digest}")),
                 None => eprintln!("{} in `{}`", counted(outcome.problems.len()), check.resources.display()),
