@@ -12,6 +12,8 @@ mod api_keys;
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod durability;
 #[cfg(test)]
 mod forward_auth;

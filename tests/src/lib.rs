@@ -9,6 +9,7 @@
 )]
 
 pub mod authd;
+pub mod browser;
 pub mod http;
 pub mod nginx;
 pub mod process;

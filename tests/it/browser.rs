@@ -1,0 +1,222 @@
+//! What people meet, with a real browser and nginx: from the page that they wanted, past the sign-in page, and back.
+
+use tests::authd::Authd;
+use tests::browser::Visit;
+use tests::nginx::Nginx;
+use tests::resources::{ADMIN_PASSWORD, Folder, ROOMY, instance};
+use tests::world::{PASSWORD, Person, World};
+
+/// authd and an application behind one nginx, and the people.
+struct Site {
+    nginx: Nginx,
+    ann: Person,
+    world: World,
+}
+
+impl Site {
+    async fn new() -> Self {
+        let port = Nginx::port();
+        let folder = Folder::usual(ROOMY);
+        let public_url = |text: String| text.replace("localhost:8000", &format!("localhost:{port}"));
+        let named = format!("{ROOMY}  displayName: Example Platform\n");
+        folder.write("authd.yaml", &public_url(instance(&named)));
+        let data = tempfile::tempdir().unwrap();
+        let authd = Authd::start(folder.path(), data.path(), &[]).await;
+        let world = World { authd, folder, data };
+        let nginx = Nginx::start(port, (&world.authd.public, &world.authd.verify), "test.localhost").await;
+        let ann = world.person("ann", "user").await;
+        Self { nginx, ann, world }
+    }
+
+    fn app(&self, path: &str) -> String {
+        format!("http://app.test.localhost:{}{path}", self.nginx.port)
+    }
+
+    fn auth(&self, path: &str) -> String {
+        format!("http://auth.test.localhost:{}{path}", self.nginx.port)
+    }
+
+    /// Opens a page and signs in on the way.
+    fn through(&self, visit: Visit, path: &str, email: &str, password: &str) -> Visit {
+        visit
+            .open(&self.app(path))
+            .heading("Sign in")
+            .fill("E-mail", email)
+            .fill("Password", password)
+            .press("Sign in")
+    }
+}
+
+#[tokio::test]
+async fn somebody_arrives_at_the_very_page_that_they_wanted() {
+    let site = Site::new().await;
+    let wanted = site.app("/reports/7?from=a%20b&to=%2Fc");
+    let visit = Visit::new()
+        .open(&wanted)
+        .heading("Sign in")
+        .sees("app.test.localhost")
+        .focus("textbox", "E-mail")
+        .picture("sign-in")
+        .fill("E-mail", &site.ann.email)
+        .fill("Password", "not the password")
+        .press("Sign in")
+        .heading("Sign in")
+        .alert("The e-mail or the password is not right.")
+        .focus("textbox", "Password")
+        .picture("sign-in-refused")
+        .fill("Password", PASSWORD)
+        .press("Sign in")
+        .at(&wanted)
+        .sees(&site.ann.id);
+    visit
+        .open(&site.auth("/account"))
+        .heading("Your account")
+        .sees(&site.ann.email)
+        .picture("account")
+        .press("Sign out")
+        .at(&site.auth("/signed-out"))
+        .heading("You are signed out")
+        .picture("signed-out")
+        .open(&wanted)
+        .heading("Sign in")
+        .done()
+        .await;
+}
+
+#[tokio::test]
+async fn somebody_who_waits_for_approval_is_told_so() {
+    let site = Site::new().await;
+    let waiting = site.world.person("waiting", "pending").await;
+    site.through(Visit::new(), "/", &waiting.email, PASSWORD)
+        .heading("Your account waits for approval")
+        .sees(&waiting.email)
+        .picture("pending")
+        .press("Sign out")
+        .heading("You are signed out")
+        .done()
+        .await;
+}
+
+#[tokio::test]
+async fn somebody_without_the_role_is_told_so_and_may_come_as_somebody_else() {
+    let site = Site::new().await;
+    site.through(Visit::new(), "/admin?tab=1", &site.ann.email, PASSWORD)
+        .heading("You do not have access")
+        .sees("app.test.localhost")
+        .sees(&site.ann.email)
+        .picture("denied")
+        .press("Sign in as somebody else")
+        .heading("Sign in")
+        .fill("E-mail", "admin@example.com")
+        .fill("Password", ADMIN_PASSWORD)
+        .press("Sign in")
+        .at(&site.app("/admin?tab=1"))
+        .sees("admin@example.com")
+        .done()
+        .await;
+}
+
+#[tokio::test]
+async fn everything_works_without_scripts() {
+    let site = Site::new().await;
+    site.through(
+        Visit::new().without_scripts(),
+        "/admin",
+        "admin@example.com",
+        ADMIN_PASSWORD,
+    )
+    .at(&site.app("/admin"))
+    .open(&site.auth("/account"))
+    .fill("Name", "laptop")
+    .press("Make a key")
+    .sees("Copy it now")
+    .picture("account-new-key")
+    .press("Delete")
+    .sees("The key was deleted.")
+    .fill("Current password", "not the password")
+    .fill("New password", "three unrelated words")
+    .press("Change password")
+    .alert("password")
+    .picture("account-password-refused")
+    .press("Sign out")
+    .heading("You are signed out")
+    .choose("Sign in again")
+    .heading("Sign in")
+    .done()
+    .await;
+}
+
+#[tokio::test]
+async fn a_phone_and_the_dark_have_room_for_every_page() {
+    let site = Site::new().await;
+    let waiting = site.world.person("waiting", "pending").await;
+    for (name, visit) in [
+        ("phone", (|| Visit::new().on_a_phone()) as fn() -> Visit),
+        ("dark", || Visit::new().in_the_dark()),
+    ] {
+        let picture = |page: &str| format!("{page}-{name}");
+        let begun = visit()
+            .open(&site.app("/"))
+            .fill("E-mail", &site.ann.email)
+            .fill("Password", "not the password")
+            .press("Sign in")
+            .alert("not right")
+            .picture(&picture("sign-in-refused"));
+        begun
+            .fill("Password", PASSWORD)
+            .press("Sign in")
+            .at(&site.app("/"))
+            .open(&site.app("/admin"))
+            .heading("You do not have access")
+            .picture(&picture("denied"))
+            .open(&site.auth("/account"))
+            .fill("Name", "laptop")
+            .press("Make a key")
+            .sees("Copy it now")
+            .picture(&picture("account-new-key"))
+            .press("Sign out")
+            .heading("You are signed out")
+            .picture(&picture("signed-out"))
+            .done()
+            .await;
+        site.through(visit(), "/", &waiting.email, PASSWORD)
+            .heading("Your account waits for approval")
+            .picture(&picture("pending"))
+            .done()
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn a_keyboard_is_enough() {
+    let site = Site::new().await;
+    let wanted = site.app("/reports?page=2");
+    Visit::new()
+        .open(&wanted)
+        .focus("textbox", "E-mail")
+        .types(&site.ann.email)
+        .key("Tab")
+        .focus("textbox", "Password")
+        .types("not the password")
+        .key("Enter")
+        .alert("not right")
+        .focus("textbox", "Password")
+        .types(PASSWORD)
+        .key("Tab")
+        .focus("button", "Sign in")
+        .picture("keyboard-sign-in")
+        .key("Enter")
+        .at(&wanted)
+        .open(&site.auth("/account"))
+        .key("Tab")
+        .focus("button", "Sign out")
+        .picture("keyboard-account")
+        .key("Enter")
+        .heading("You are signed out")
+        .key("Tab")
+        .focus("link", "Sign in again")
+        .key("Enter")
+        .heading("Sign in")
+        .done()
+        .await;
+}
