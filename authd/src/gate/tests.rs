@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use http::StatusCode;
 use serde_json::json;
 
@@ -334,5 +336,59 @@ async fn a_session_cookie_counts_only_where_browsers_send_it() {
         stand.ask_with("/", &token).await.status,
         200,
         "E21: a bearer token is shown on purpose"
+    );
+}
+
+#[tokio::test]
+async fn acceptance_62_a_token_outlives_the_key_that_signs_next_and_not_its_own() {
+    let stand = Stand::new().await;
+    let ring = Arc::clone(&stand.app.serving().unwrap().key_ring);
+    let published = async || {
+        let keys = stand.get("/.well-known/jwks.json", None).await.json()["keys"].clone();
+        let keys = keys.as_array().unwrap().iter();
+        keys.map(|key| key["kid"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let first = published().await;
+    assert_eq!(first.len(), 1, "acceptance 62: control");
+
+    stand.advance("30d");
+    let old = stand.sign_in("admin@example.com").await;
+    assert!(
+        ring.rotate_if_due(stand.app.now()).unwrap(),
+        "the next key is published"
+    );
+    stand.advance("10m");
+    assert!(ring.rotate_if_due(stand.app.now()).unwrap(), "the next key signs");
+    let new = stand.sign_in("admin@example.com").await;
+    let both = published().await;
+    assert!(both.len() == 2 && both.contains(&first[0]), "acceptance 62: {both:?}");
+    for (case, token) in [("old", &old), ("new", &new)] {
+        assert_eq!(
+            stand.ask_with("/", token).await.status,
+            200,
+            "acceptance 62: {case}, gate"
+        );
+        let me = stand.get("/api/v1/auths/", Some(token)).await;
+        assert_eq!(me.status, 200, "acceptance 62: {case}, API");
+    }
+
+    assert!(ring.revoke(&first[0], stand.app.now()).unwrap());
+    stand.app.accounts_changed();
+    assert_eq!(
+        stand.ask_with("/", &old).await.status,
+        401,
+        "acceptance 62: retired, gate"
+    );
+    let me = stand.get("/api/v1/auths/", Some(&old)).await;
+    assert_eq!(me.status, 401, "acceptance 62: retired, API");
+    assert_eq!(
+        stand.ask_with("/", &new).await.status,
+        200,
+        "acceptance 62: the other goes on"
+    );
+    assert!(
+        !published().await.contains(&first[0]),
+        "acceptance 62: it is no longer shown"
     );
 }

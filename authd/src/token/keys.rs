@@ -215,6 +215,8 @@ impl KeyRing {
     /// Takes a key away at once: nothing that it signed is accepted any more. False if there is none of that id, or it is
     /// the shared secret, which only a new secret replaces.
     ///
+    /// Callers that are remembered with their tokens are not asked again before [`crate::app::App::accounts_changed`].
+    ///
     /// The key is gone from memory even where an error says that the folder could not be written.
     pub fn revoke(&self, kid: &str, now: Timestamp) -> Result<bool, Error> {
         let Some(keeper) = &self.keeper else {
