@@ -131,7 +131,16 @@ impl Store {
     /// Whatever returns rows needs one: SQLite hands out the rows of `RETURNING` before it writes them down, and a full disk
     /// is only said by what follows them.
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>, Error> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+        let statement = "BEGIN IMMEDIATE";
+        match self.writer.begin_with(statement).await {
+            // SQLite undoes a transaction by itself when the disk is full, and sqlx goes on counting it as open: only another
+            // connection helps.
+            Err(sqlx::Error::InvalidSavePointStatement) => {
+                self.writer.acquire().await?.close().await?;
+                Ok(self.writer.begin_with(statement).await?)
+            }
+            begun => Ok(begun?),
+        }
     }
 }
 

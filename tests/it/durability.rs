@@ -20,6 +20,12 @@ struct Acknowledged {
     ended: Vec<String>,
 }
 
+impl Acknowledged {
+    fn is_enough(&self) -> bool {
+        self.accounts.len() > 5 && self.keys.len() > KILLS && self.live.len() > 5 && self.ended.len() > 5
+    }
+}
+
 /// Writes until the program is gone, and notes what was acknowledged.
 async fn write(world: &World, round: usize, acknowledged: &Mutex<Acknowledged>, gone: &AtomicBool) {
     let mut number = 0;
@@ -63,7 +69,11 @@ async fn fifty_crashes_lose_nothing_that_was_acknowledged() {
         "  rateLimits: {signIn: {limit: 10000}}\n  sessions: {maxPerUser: 1000}\n  apiKeys: {maxPerUser: 1000}\n";
     let mut world = World::with(more).await;
     let acknowledged = Mutex::new(Acknowledged::default());
-    for round in 0..KILLS {
+    // A slow machine writes less between two crashes: it goes through more of them.
+    for round in 0..4 * KILLS {
+        if round >= KILLS && acknowledged.lock().expect("no panic").is_enough() {
+            break;
+        }
         let gone = AtomicBool::new(false);
         let id = i32::try_from(world.authd.id())
             .ok()
@@ -87,16 +97,7 @@ async fn fifty_crashes_lose_nothing_that_was_acknowledged() {
         world.start_again().await;
     }
     let acknowledged = acknowledged.into_inner().expect("no panic");
-    let counts = (
-        acknowledged.accounts.len(),
-        acknowledged.keys.len(),
-        acknowledged.live.len(),
-        acknowledged.ended.len(),
-    );
-    assert!(
-        counts.0 > 5 && counts.1 > KILLS && counts.2 > 5 && counts.3 > 5,
-        "control: too little was written: {counts:?}"
-    );
+    assert!(acknowledged.is_enough(), "control: too little was written");
     let admin = world.admin().await;
     for email in &acknowledged.accounts {
         let list = get(world.public(&format!("/api/v1/users/?query={email}")))
