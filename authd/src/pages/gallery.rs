@@ -227,7 +227,7 @@ fn denied<'a>(site: &'a Site, origins: &'a [url::Origin]) -> Denied<'a> {
     Denied {
         site,
         email: "alice@example.com",
-        host: "billing.apps.example.com",
+        host: Some("billing.apps.example.com"),
         csrf: "csrf-token",
         return_to: Some("https://billing.apps.example.com/"),
         form_origins: origins,

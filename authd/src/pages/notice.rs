@@ -22,7 +22,7 @@ pub struct Denied<'a> {
     /// The e-mail of the caller.
     pub email: &'a str,
     /// The host that they wanted.
-    pub host: &'a str,
+    pub host: Option<&'a str>,
     /// The token for `csrf::Purpose::SignOut`.
     pub csrf: &'a str,
     /// Where signing in as somebody else leads: an address that `return_to::accept` has accepted.

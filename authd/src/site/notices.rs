@@ -22,7 +22,7 @@ pub async fn denied(visitor: Visitor, asked: Asked) -> Response {
     };
     let return_to = visitor.return_to(asked.address());
     let url = return_to.as_deref().and_then(|address| url::Url::parse(address).ok());
-    let host = url.as_ref().and_then(url::Url::host_str).unwrap_or("this page");
+    let host = url.as_ref().and_then(url::Url::host_str);
     let form_origins = origins(visitor.serving.settings().sign_out_redirect.as_deref());
     let page = Denied {
         site: &visitor.serving.site,
