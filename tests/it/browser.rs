@@ -102,7 +102,7 @@ async fn somebody_without_the_role_is_told_so_and_may_come_as_somebody_else() {
     let site = Site::new().await;
     site.through(Visit::new(), "/admin?tab=1", &site.ann.email, PASSWORD)
         .heading("You do not have access")
-        .sees("app.test.localhost")
+        .sees("Your account may not open this page of app.test.localhost.")
         .sees(&site.ann.email)
         .picture("denied")
         .press("Sign in as somebody else")
