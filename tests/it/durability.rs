@@ -2,10 +2,9 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use serde_json::json;
-use tests::http::{get, post};
+use tests::http::{delete, get, post};
 use tests::resources::ADMIN_PASSWORD;
 use tests::world::{PASSWORD, World};
 
@@ -16,13 +15,14 @@ const KILLS: usize = 50;
 struct Acknowledged {
     accounts: Vec<String>,
     keys: Vec<String>,
+    deleted: Vec<String>,
     live: Vec<String>,
     ended: Vec<String>,
 }
 
 impl Acknowledged {
-    fn is_enough(&self) -> bool {
-        self.accounts.len() > 5 && self.keys.len() > KILLS && self.live.len() > 5 && self.ended.len() > 5
+    fn count(&self) -> usize {
+        self.accounts.len() + self.keys.len() + self.deleted.len() + self.live.len() + self.ended.len()
     }
 }
 
@@ -40,17 +40,35 @@ async fn write(world: &World, round: usize, acknowledged: &Mutex<Acknowledged>, 
             continue;
         }
         let email = format!("r{round}-{number}@example.com");
-        let body = json!({"name": "R", "email": email, "password": PASSWORD, "role": "user"});
-        if let Ok(answer) = post(world.auths("add")).bearer(&token).json(&body).attempt().await
+        let body = json!({"name": "R", "email": email, "password": PASSWORD});
+        // Every other account is made by its owner.
+        let made = if (number + round).is_multiple_of(2) {
+            post(world.auths("signup")).json(&body)
+        } else {
+            post(world.auths("add")).bearer(&token).json(&body)
+        };
+        if let Ok(answer) = made.attempt().await
             && answer.status == 200
         {
             acknowledged.lock().expect("no panic").accounts.push(email);
         }
-        for _ in 0..5 {
-            if let Ok(answer) = post(world.auths("api_key")).bearer(&token).attempt().await
+        for key in 0..5 {
+            let Ok(made) = post(world.auths("api_key")).bearer(&token).attempt().await else {
+                return;
+            };
+            let text = made.text("api_key");
+            if made.status != 200 {
+                continue;
+            }
+            if key % 2 == 0 {
+                acknowledged.lock().expect("no panic").keys.push(text);
+                continue;
+            }
+            let address = world.auths(&format!("api_key/{}", made.text("id")));
+            if let Ok(answer) = delete(address).bearer(&token).attempt().await
                 && answer.status == 200
             {
-                acknowledged.lock().expect("no panic").keys.push(answer.text("api_key"));
+                acknowledged.lock().expect("no panic").deleted.push(text);
             }
         }
         if (number + round) % 2 == 0 {
@@ -65,8 +83,7 @@ async fn write(world: &World, round: usize, acknowledged: &Mutex<Acknowledged>, 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_crashes_lose_nothing_that_was_acknowledged() {
-    let more =
-        "  rateLimits: {signIn: {limit: 10000}}\n  sessions: {maxPerUser: 1000}\n  apiKeys: {maxPerUser: 1000}\n";
+    let more = "  rateLimits: {signIn: {limit: 10000}}\n  sessions: {maxPerUser: 1000}\n  apiKeys: {maxPerUser: 1000}\n  signup: {enabled: true}\n";
     let mut world = World::with(more).await;
     let acknowledged = Mutex::new(Acknowledged::default());
     // A slow machine writes less between two crashes: it goes through more of them.
@@ -80,11 +97,17 @@ async fn fifty_crashes_lose_nothing_that_was_acknowledged() {
             .and_then(rustix::process::Pid::from_raw)
             .expect("it runs");
         let crash = async {
-            // A different moment each time: while hashing, writing, answering.
-            let moment = Duration::from_millis(u64::try_from(150 + round * 37 % 500).unwrap_or_default());
-            tokio::time::timeout(moment, std::future::pending::<()>())
-                .await
-                .unwrap_err();
+            // After another number of writes each time, and in the middle of the next.
+            let enough = acknowledged.lock().expect("no panic").count() + 2 + round * 5 % 19;
+            tests::wait::until("enough is written", || async {
+                let count = acknowledged.lock().expect("no panic").count();
+                if count >= enough {
+                    Ok(())
+                } else {
+                    Err(count.to_string())
+                }
+            })
+            .await;
             rustix::process::kill_process(id, rustix::process::Signal::KILL).expect("it runs");
             gone.store(true, Ordering::Relaxed);
         };
@@ -97,7 +120,17 @@ async fn fifty_crashes_lose_nothing_that_was_acknowledged() {
         world.start_again().await;
     }
     let acknowledged = acknowledged.into_inner().expect("no panic");
-    assert!(acknowledged.is_enough(), "control: too little was written");
+    let counts = (
+        acknowledged.accounts.len(),
+        acknowledged.keys.len(),
+        acknowledged.live.len(),
+        acknowledged.ended.len(),
+        acknowledged.deleted.len(),
+    );
+    assert!(
+        counts.0 > 5 && counts.1 > KILLS && counts.2 > 5 && counts.3 > 5 && counts.4 > KILLS,
+        "control: too little was written: {counts:?}"
+    );
     let admin = world.admin().await;
     for email in &acknowledged.accounts {
         let list = get(world.public(&format!("/api/v1/users/?query={email}")))
@@ -111,6 +144,13 @@ async fn fifty_crashes_lose_nothing_that_was_acknowledged() {
             world.forward("GET", "/").bearer(key).send().await.status,
             200,
             "a key is lost"
+        );
+    }
+    for key in &acknowledged.deleted {
+        assert_eq!(
+            world.forward("GET", "/").bearer(key).send().await.status,
+            401,
+            "a key that was deleted is back"
         );
     }
     for token in &acknowledged.live {
