@@ -4,6 +4,7 @@
 //! header alone, never in a cookie or a query.
 
 use http::{HeaderMap, header};
+use memchr::memchr;
 
 #[cfg(test)]
 mod tests;
@@ -81,37 +82,31 @@ fn bearer(value: &[u8]) -> Result<Option<&str>, Malformed> {
     }
     let token = rest
         .strip_prefix(b" ")
-        .filter(|token| !token.is_empty() && token.iter().copied().all(is_token_byte));
+        .filter(|token| !token.is_empty() && are_token_bytes(token));
     token
         .and_then(|token| std::str::from_utf8(token).ok())
         .map(Some)
         .ok_or(Malformed::Header)
 }
 
-/// RFC 6750 section 2.1, `b64token`. A table, as tokens are long and every byte of them is asked about.
-fn is_token_byte(byte: u8) -> bool {
-    TOKEN_BYTES.get(usize::from(byte)).is_some_and(|is| *is)
+/// RFC 6750 section 2.1, `b64token`. Nothing stops at the first wrong byte: tokens are long, and so many are looked at together.
+fn are_token_bytes(bytes: &[u8]) -> bool {
+    let is = |byte: u8| {
+        (byte | 0x20).wrapping_sub(b'a') < 26
+            || byte.wrapping_sub(b'0') < 10
+            || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=')
+    };
+    bytes.iter().fold(true, |all, byte| all & is(*byte))
 }
-
-static TOKEN_BYTES: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte: u8 = 0;
-    while byte < 128 {
-        table[byte as usize] =
-            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
-        byte += 1;
-    }
-    table
-};
 
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Credential<'a> {
     let mut found: Option<&str> = None;
     for line in headers.get_all(header::COOKIE) {
-        for pair in line.as_bytes().split(|byte| *byte == b';') {
+        for pair in pairs(line.as_bytes()) {
             let Some(value) = value_of(pair, name) else { continue };
             let readable = std::str::from_utf8(value)
                 .ok()
-                .filter(|value| value.bytes().all(is_token_byte));
+                .filter(|value| are_token_bytes(value.as_bytes()));
             match (readable, found) {
                 (Some(value), None) => found = Some(value),
                 (Some(value), Some(before)) if value == before => {}
@@ -124,6 +119,19 @@ fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Credential<'a> {
         Some(key) if key.starts_with("sk-") => Credential::Malformed(Malformed::Cookie),
         Some(token) => Credential::Cookie(token),
     }
+}
+
+/// The parts between semicolons.
+fn pairs(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(line);
+    std::iter::from_fn(move || {
+        let line = rest.take()?;
+        let Some(end) = memchr(b';', line) else {
+            return Some(line);
+        };
+        rest = line.get(end + 1..);
+        line.get(..end)
+    })
 }
 
 fn value_of<'a>(pair: &'a [u8], name: &str) -> Option<&'a [u8]> {

@@ -122,4 +122,31 @@ mod tests {
             assert_eq!(seen, expected, "{row}");
         }
     }
+
+    #[test]
+    fn d30_every_short_input_is_spoiled_as_byte_by_byte() {
+        fn naive(last: &mut u8, bytes: &mut [u8]) {
+            for byte in bytes {
+                let bare = *byte == b'\n' && *last != b'\r';
+                let folded = matches!(*byte, b' ' | b'\t') && *last == b'\n';
+                *last = *byte;
+                if bare || folded {
+                    *byte = 0;
+                }
+            }
+        }
+        for (number, cut) in (0..4_u32.pow(6)).flat_map(|number| (0..=6).map(move |cut| (number, cut))) {
+            let input: Vec<u8> = (0..6)
+                .map(|place| b"a\r\n "[(number / 4_u32.pow(place) % 4) as usize])
+                .collect();
+            let [quick, slow] = [spoil, naive].map(|spoil| {
+                let (mut bytes, mut last) = (input.clone(), 0);
+                let (first, second) = bytes.split_at_mut(cut);
+                spoil(&mut last, first);
+                spoil(&mut last, second);
+                (bytes, last)
+            });
+            assert_eq!(quick, slow, "{input:?} cut at {cut}");
+        }
+    }
 }

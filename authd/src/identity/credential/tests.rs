@@ -97,3 +97,12 @@ fn a_cookie_of_another_spelling_is_not_ours() {
     check("E04", &[("cookie", b"  token=a")], Credential::None);
     check("E04", &[("cookie", b"token =a")], Credential::None);
 }
+
+#[test]
+fn a37_a_token_has_the_bytes_of_rfc_6750_and_no_others() {
+    for byte in 0..=u8::MAX {
+        let expected = byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+        assert_eq!(are_token_bytes(&[byte]), expected, "{byte}");
+        assert_eq!(are_token_bytes(&[b'a', byte, b'z']), expected, "{byte}");
+    }
+}
