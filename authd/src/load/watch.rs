@@ -63,7 +63,7 @@ enum Seen {
     /// What was there before.
     Same,
     /// Something else.
-    Other(Loaded),
+    Other(Box<Loaded>),
     /// Nothing that could be meant: why.
     Gone(String),
 }
@@ -128,7 +128,7 @@ impl Watch {
             };
             self.gone = false;
             self.seen = loaded.digest;
-            if to.send(loaded).await.is_err() {
+            if to.send(*loaded).await.is_err() {
                 return;
             }
         }
@@ -195,7 +195,7 @@ fn look(dir: &Path, seen: [u8; 32]) -> Seen {
         Ok(Sources { files, .. }) if files.is_empty() => Seen::Gone("the folder is empty".to_owned()),
         Ok(sources) if sources.digest == seen => Seen::Same,
         Ok(sources) => match Kinds::new() {
-            Ok(kinds) => Seen::Other(understand(sources, &kinds)),
+            Ok(kinds) => Seen::Other(Box::new(understand(sources, &kinds))),
             Err(error) => Seen::Gone(format!("the folder cannot be checked: {error}")),
         },
         Err(error) => Seen::Gone(format!("the folder cannot be read: {error}")),
