@@ -23,7 +23,7 @@ fn blocks(readme: &str) -> Vec<Block> {
                 open = Some(Block {
                     label: label.to_owned(),
                     text: String::new(),
-                })
+                });
             }
             (Some(_), Some(block)) => blocks.push(block),
             (None, Some(mut block)) => {
