@@ -41,7 +41,7 @@ fn everything() -> Vec<PathBuf> {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            if name == "target" || name == ".git" {
+            if (name == "target" && folder == top) || name == ".git" {
                 continue;
             }
             found.push(path.strip_prefix(top).unwrap().to_owned());
