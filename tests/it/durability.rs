@@ -71,7 +71,7 @@ async fn write(world: &World, round: usize, acknowledged: &Mutex<Acknowledged>, 
                 acknowledged.lock().expect("no panic").deleted.push(text);
             }
         }
-        if (number + round) % 2 == 0 {
+        if (number + round).is_multiple_of(2) {
             acknowledged.lock().expect("no panic").live.push(token);
         } else if let Ok(answer) = post(world.auths("signout")).bearer(&token).attempt().await
             && answer.status == 200

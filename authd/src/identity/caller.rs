@@ -188,7 +188,12 @@ fn headers(principal: &Principal) -> HeaderMap {
         Identity::Service(service) => (service.clone(), String::new(), service.clone(), String::new()),
         Identity::User(user) => (
             user.id.clone(),
-            user.email.clone(),
+            // An application would take an address that nobody proved for a fact.
+            if user.email_verified {
+                user.email.clone()
+            } else {
+                String::new()
+            },
             user.name.clone(),
             user.provider.clone(),
         ),
