@@ -7,6 +7,9 @@ use tests::resources::{Folder, POLICIES, REST, instance};
 use tests::wait;
 use tests::world::World;
 
+/// A change is live within a second on a machine that has nothing else to do, which `bench/` measures; here others may be at work.
+const SOON: Duration = Duration::from_secs(5);
+
 async fn digest(world: &World) -> String {
     get(format!("{}/snapshot", world.authd.admin))
         .send()
@@ -25,7 +28,7 @@ async fn a_good_change_is_live_within_a_second() {
     assert!(!public_is_open(&world, "/news").await, "control");
     for path in ["/news", "/about", "/press"] {
         world.folder.write("policies.yaml", &POLICIES.replace("/public", path));
-        wait::within(Duration::from_secs(1), path, || async {
+        wait::within(SOON, path, || async {
             if public_is_open(&world, path).await {
                 Ok(())
             } else {
@@ -43,7 +46,7 @@ async fn a_good_change_is_live_within_a_second() {
             .replace("name: app", "name: new")
             .replace("name: wild", "name: other"),
     );
-    wait::within(Duration::from_secs(1), "a new file", || async {
+    wait::within(SOON, "a new file", || async {
         let status = world
             .forward_to("GET", "new.test.localhost", "/public")
             .send()
@@ -53,7 +56,7 @@ async fn a_good_change_is_live_within_a_second() {
     })
     .await;
     world.folder.remove("more.yaml");
-    wait::within(Duration::from_secs(1), "a file less", || async {
+    wait::within(SOON, "a file less", || async {
         let status = world
             .forward_to("GET", "new.test.localhost", "/public")
             .send()
