@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, anyhow, bail};
-use policy::engine::keys::{ActsFor, Key};
 use policy::engine::{AccountRole, Admission, Claims, Context, Explanation, Outcome};
 use policy::principal::{KeyUse, User};
 use policy::snapshot::Method;
+use policy::snapshot::keys::{ActsFor, Key};
 use policy::target::Scheme;
 use policy::{Engine, Principal, Target};
 

@@ -1,9 +1,11 @@
 //! Configuration in: a folder or a file, to a Snapshot with its digest, or to problems with their places.
 
+use std::io::Read;
 use std::path::Path;
 
 use policy::Snapshot;
-use policy::snapshot::digest;
+use policy::snapshot::{LoadError, digest};
+use sha2::{Digest as _, Sha256};
 
 use crate::config;
 use crate::load::{self, Loaded, Located, Note};
@@ -78,13 +80,41 @@ pub fn folder(folder: &Path, instance: Option<&str>) -> anyhow::Result<Outcome> 
 /// The file cannot be read, or is no Snapshot; the error names it.
 pub fn file(path: &Path) -> anyhow::Result<Ready> {
     use anyhow::Context as _;
-    let bytes = std::fs::read(path).with_context(|| format!("`{}`", path.display()))?;
-    let snapshot = Snapshot::read(&bytes).with_context(|| format!("`{}`", path.display()))?;
+    let named = || format!("`{}`", path.display());
+    let mut bytes = Hashed {
+        from: std::fs::File::open(path).with_context(named)?,
+        hash: Sha256::new(),
+    };
+    let snapshot = read_all(&mut bytes).with_context(named)?;
     Ok(Ready {
         snapshot,
-        digest: digest(&bytes),
+        digest: bytes.digest(),
         inputs: None,
     })
+}
+
+fn read_all(bytes: impl Read) -> Result<Snapshot, LoadError> {
+    serde_json::from_reader::<_, Snapshot>(std::io::BufReader::new(bytes))?.understood()
+}
+
+/// Bytes on their way, and the digest of those that passed: a file with many keys is never in memory as a whole.
+struct Hashed<R> {
+    from: R,
+    hash: Sha256,
+}
+
+impl<R> Hashed<R> {
+    fn digest(self) -> String {
+        policy::snapshot::digest_of(&self.hash.finalize())
+    }
+}
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.from.read(into)?;
+        self.hash.update(into.get(..count).unwrap_or_default());
+        Ok(count)
+    }
 }
 
 /// Reads whichever is given, and says on standard error what is wrong.

@@ -6,7 +6,6 @@
 
 pub mod decide;
 pub mod explain;
-pub mod keys;
 pub mod roles;
 pub mod slice;
 #[cfg(test)]
@@ -17,8 +16,8 @@ use std::collections::HashMap;
 use cedar_policy::Policy;
 
 use crate::cedar;
+use crate::snapshot::keys::Keys;
 use crate::snapshot::{Access, CedarPolicy, LoadError, MOST_RULES, Provider, Settings, Snapshot};
-use keys::Keys;
 
 pub use decide::{Context, Decision, Denial, Determining, Outcome};
 pub use explain::Explanation;
@@ -97,7 +96,7 @@ impl Engine {
             digest,
             settings: snapshot.settings,
             providers,
-            keys: Keys::new(snapshot.keys),
+            keys: snapshot.keys,
             hosts,
             access,
         })

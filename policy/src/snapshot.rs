@@ -1,5 +1,7 @@
 //! The compiled, serializable result: everything that the data plane serves from, immutable and named by its digest.
 
+pub mod keys;
+
 use std::net::IpAddr;
 
 use crds::{Algorithm, DefaultRole, Endpoint, Mode, OnNoMatch, SameSite};
@@ -8,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::secret::Secret;
+use keys::Keys;
 
 /// The format that this program writes and reads.
 pub const FORMAT: u32 = 1;
@@ -26,7 +29,7 @@ pub struct Snapshot {
     /// Ways to sign in, by name.
     pub providers: Vec<Provider>,
     /// Keys of ApiKey resources, by digest.
-    pub keys: Vec<Key>,
+    pub keys: Keys,
     /// AccessPolicies, by namespace and name.
     pub access: Vec<Access>,
 }
@@ -67,11 +70,18 @@ impl Snapshot {
     /// # Errors
     /// The bytes are not a Snapshot of this format.
     pub fn read(bytes: &[u8]) -> Result<Self, LoadError> {
-        let snapshot: Self = serde_json::from_slice(bytes)?;
-        if snapshot.format == FORMAT {
-            Ok(snapshot)
+        serde_json::from_slice::<Self>(bytes)?.understood()
+    }
+
+    /// The Snapshot, if it has the format that this program reads.
+    ///
+    /// # Errors
+    /// It has another.
+    pub fn understood(self) -> Result<Self, LoadError> {
+        if self.format == FORMAT {
+            Ok(self)
         } else {
-            Err(LoadError::Format { found: snapshot.format })
+            Err(LoadError::Format { found: self.format })
         }
     }
 }
@@ -79,7 +89,13 @@ impl Snapshot {
 /// The name of a Snapshot: `sha256:` and 64 hexadecimal digits of its bytes.
 #[must_use]
 pub fn digest(bytes: &[u8]) -> String {
-    format!("sha256:{}", hexadecimal(&Sha256::digest(bytes)))
+    digest_of(&Sha256::digest(bytes))
+}
+
+/// The name of the Snapshot whose bytes have this SHA-256.
+#[must_use]
+pub fn digest_of(hash: &[u8]) -> String {
+    format!("sha256:{}", hexadecimal(hash))
 }
 
 /// Lower-case hexadecimal digits.

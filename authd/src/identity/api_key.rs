@@ -7,8 +7,8 @@ use std::sync::{PoisonError, RwLock};
 use aws_lc_rs::hmac;
 use crds::Endpoint;
 use policy::Principal;
-use policy::engine::keys::{ActsFor, Key, Unusable};
 use policy::principal::KeyUse;
+use policy::snapshot::keys::{ActsFor, Key, Unusable};
 use secrecy::{ExposeSecret, SecretBox};
 
 use super::session::principal;

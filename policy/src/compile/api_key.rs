@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::scope::{Scope, by_age, full_name, is_granted, problem};
 use crate::problem::Problem;
+use crate::snapshot::keys::Keys;
 use crate::snapshot::{Key, KeyOwner, read_digest};
 use crate::target;
 
@@ -14,7 +15,7 @@ use crate::target;
 const SECRET_KEY: &str = "api-key";
 
 /// The keys, by digest. Of two ApiKeys with one key, the older wins.
-pub(super) fn compile(scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Vec<Key> {
+pub(super) fn compile(scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Keys {
     let mut keys = Vec::new();
     let mut owners: HashMap<[u8; 32], String> = HashMap::new();
     for resource in by_age(&scope.resources.api_keys) {
@@ -35,8 +36,7 @@ pub(super) fn compile(scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Vec<Key
             Err(problem) => problems.push(problem),
         }
     }
-    keys.sort_by_key(|key| key.digest);
-    keys
+    keys.into_iter().collect()
 }
 
 fn key(scope: &Scope<'_>, resource: &ApiKey) -> Result<Key, Problem> {

@@ -53,7 +53,7 @@ fn told(compiled: &Compiled) -> String {
         Some(snapshot) => {
             settings(&mut text, &snapshot.settings);
             snapshot.providers.iter().for_each(|one| provider(&mut text, one));
-            snapshot.keys.iter().for_each(|one| key(&mut text, one));
+            snapshot.keys.written().for_each(|one| key(&mut text, &one));
             snapshot.access.iter().for_each(|one| access(&mut text, one));
         }
     }

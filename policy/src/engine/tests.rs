@@ -726,10 +726,10 @@ spec: {hosts: ['*.shop.example.com', '*.example.com'], rules: [{allow: {signedIn
         let digest = <sha2::Sha256 as sha2::Digest>::digest(text.as_bytes()).into();
         let key = engine.keys().find(&digest).expect("a known key");
         match key.acts_for() {
-            super::keys::ActsFor::Service(name, roles) => {
+            crate::snapshot::keys::ActsFor::Service(name, roles) => {
                 Principal::service(name.to_owned(), roles.iter().cloned().collect(), key.as_used())
             }
-            super::keys::ActsFor::User(_) => panic!("a service"),
+            crate::snapshot::keys::ActsFor::User(_) => panic!("a service"),
         }
     };
     let tenant = used("sk-0123456789abcdef0123456789abcdef01234567");
@@ -750,7 +750,7 @@ spec: {hosts: ['*.shop.example.com', '*.example.com'], rules: [{allow: {signedIn
 
 #[test]
 fn a_key_is_valid_from_its_first_moment_to_its_last() {
-    use super::keys::Unusable::{Expired, NotYet, Suspended};
+    use crate::snapshot::keys::Unusable::{Expired, NotYet, Suspended};
     let engine = engine(&format!(
         "
 kind: ApiKey

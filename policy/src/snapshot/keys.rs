@@ -4,18 +4,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crds::Endpoint;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::principal::KeyUse;
 use crate::snapshot::{self, KeyOwner};
 
-/// Keys, by digest.
-#[derive(Debug, Default)]
+/// Keys, by digest. Written as a list of [`snapshot::Key`], and read one by one, so that the list is never there as a whole.
+#[derive(Clone, Debug, Default)]
 pub struct Keys {
     sorted: Vec<Key>,
 }
 
 /// One key.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Key {
     digest: [u8; 32],
     name: Box<str>,
@@ -26,7 +28,7 @@ pub struct Key {
     suspended: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Owner {
     Service(Box<str>),
     User(Box<str>),
@@ -60,12 +62,10 @@ pub enum Unusable {
 }
 
 impl Keys {
-    pub(super) fn new(keys: Vec<snapshot::Key>) -> Self {
-        let mut classes: HashMap<Class, Arc<Class>> = HashMap::new();
-        let mut sorted: Vec<Key> = keys.into_iter().map(|key| compact(key, &mut classes)).collect();
-        sorted.sort_unstable_by_key(|key| key.digest);
-        sorted.shrink_to_fit();
-        Self { sorted }
+    fn sort(mut keys: Vec<Key>) -> Self {
+        keys.sort_unstable_by_key(|key| key.digest);
+        keys.shrink_to_fit();
+        Self { sorted: keys }
     }
 
     /// The key with this SHA-256.
@@ -73,6 +73,11 @@ impl Keys {
     pub fn find(&self, digest: &[u8; 32]) -> Option<&Key> {
         let index = self.sorted.binary_search_by(|key| key.digest.cmp(digest)).ok()?;
         self.sorted.get(index)
+    }
+
+    /// Every key as it is published.
+    pub fn written(&self) -> impl Iterator<Item = snapshot::Key> {
+        self.sorted.iter().map(Key::written)
     }
 
     /// How many keys there are.
@@ -94,6 +99,23 @@ impl Keys {
 }
 
 impl Key {
+    /// As it is published.
+    fn written(&self) -> snapshot::Key {
+        snapshot::Key {
+            digest: self.digest,
+            name: self.name.to_string(),
+            owner: match &self.owner {
+                Owner::Service(service) => KeyOwner::Service(service.to_string()),
+                Owner::User(email) => KeyOwner::User(email.to_string()),
+            },
+            roles: self.class.roles.clone(),
+            restrictions: self.class.restrictions.clone(),
+            not_before: (self.not_before != i64::MIN).then_some(self.not_before),
+            expires_at: self.expires_at(),
+            suspended: self.suspended,
+        }
+    }
+
     /// The ApiKey, as `namespace/name`.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -138,6 +160,41 @@ impl Key {
         } else {
             Ok(())
         }
+    }
+}
+
+impl FromIterator<snapshot::Key> for Keys {
+    fn from_iter<I: IntoIterator<Item = snapshot::Key>>(keys: I) -> Self {
+        let mut classes = HashMap::new();
+        Self::sort(keys.into_iter().map(|key| compact(key, &mut classes)).collect())
+    }
+}
+
+impl Serialize for Keys {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.written())
+    }
+}
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = Keys;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a list of keys")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut keys: A) -> Result<Keys, A::Error> {
+                let (mut classes, mut read) = (HashMap::new(), Vec::new());
+                while let Some(key) = keys.next_element()? {
+                    read.push(compact(key, &mut classes));
+                }
+                Ok(Keys::sort(read))
+            }
+        }
+        deserializer.deserialize_seq(List)
     }
 }
 
