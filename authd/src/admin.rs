@@ -53,7 +53,7 @@ pub async fn snapshot(State(admin): State<Admin>) -> Response {
             "digest": serving.engine.digest(),
             "generation": serving.generation,
             "instance": serving.settings().instance,
-            "apiKeys": serving.engine.keys().len(),
+            "apiKeys": serving.engine.keys().count(),
         }))
         .into_response(),
         None => StatusCode::SERVICE_UNAVAILABLE.into_response(),

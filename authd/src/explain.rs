@@ -66,7 +66,6 @@ fn principal(engine: &Engine, explain: &config::Explain) -> anyhow::Result<Princ
     if let Some(name) = &who.key {
         let key = engine
             .keys()
-            .iter()
             .find(|key| key.name() == name)
             .ok_or_else(|| anyhow!("there is no ApiKey `{name}`"))?;
         return of_key(engine, explain, key);
@@ -75,7 +74,6 @@ fn principal(engine: &Engine, explain: &config::Explain) -> anyhow::Result<Princ
         let owned = |key: &&Key| matches!(key.acts_for(), ActsFor::Service(name, _) if name == service);
         let key = engine
             .keys()
-            .iter()
             .find(owned)
             .ok_or_else(|| anyhow!("no ApiKey belongs to service `{service}`"))?;
         return of_key(engine, explain, key);

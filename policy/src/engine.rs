@@ -12,11 +12,13 @@ pub mod slice;
 mod tests;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use cedar_policy::Policy;
 
 use crate::cedar;
-use crate::snapshot::keys::Keys;
+use crate::snapshot::keys::{Key, Keys};
+use crate::snapshot::shard::{Head, Piece, bucket_of_key};
 use crate::snapshot::{Access, CedarPolicy, LoadError, MOST_RULES, Provider, Settings, Snapshot};
 
 pub use decide::{Context, Decision, Denial, Determining, Outcome};
@@ -30,9 +32,60 @@ pub struct Engine {
     digest: String,
     settings: Settings,
     providers: Vec<ReadyProvider>,
+    pieces: Vec<Arc<ReadyPiece>>,
+    hosts: HashMap<String, At>,
+}
+
+/// Which piece, and which AccessPolicy of it.
+type At = (usize, usize);
+
+/// A bucket of keys and AccessPolicies, ready to answer. Engines share those that did not change.
+#[derive(Debug)]
+pub struct ReadyPiece {
     keys: Keys,
-    hosts: HashMap<String, usize>,
     access: Vec<ReadyAccess>,
+}
+
+impl ReadyPiece {
+    /// Parses every policy.
+    ///
+    /// # Errors
+    /// A policy does not parse, or its rules do not pair up with what they allow.
+    pub fn new(piece: Piece) -> Result<Self, LoadError> {
+        cedar::with_enough_stack(|| {
+            Ok(Self {
+                keys: piece.keys,
+                access: piece
+                    .access
+                    .into_iter()
+                    .map(ReadyAccess::new)
+                    .collect::<Result<_, _>>()?,
+            })
+        })
+    }
+}
+
+impl ReadyAccess {
+    fn new(mut access: Access) -> Result<Self, LoadError> {
+        if access.rules.len() != access.allows.len() || access.rules.len() > MOST_RULES {
+            let message = format!("{} rules with {} policies", access.rules.len(), access.allows.len());
+            let id = format!("AccessPolicy/{}", access.name);
+            return Err(LoadError::Policy { id, message });
+        }
+        let reads = slice::Reads::of(&access.cedar);
+        let (allows, cedar) = (parse(&access.allows)?, parse(&access.cedar)?);
+        access
+            .allows
+            .iter_mut()
+            .chain(&mut access.cedar)
+            .for_each(|policy| policy.tree = serde_json::Value::Null);
+        Ok(Self {
+            access,
+            allows,
+            cedar,
+            reads,
+        })
+    }
 }
 
 /// An AccessPolicy with its Cedar policies parsed.
@@ -57,48 +110,41 @@ impl Engine {
     /// # Errors
     /// A policy does not parse, or its rules do not pair up with what they allow; the old Engine is to be kept.
     pub fn new(snapshot: Snapshot, digest: String) -> Result<Self, LoadError> {
-        cedar::with_enough_stack(|| Self::read(snapshot, digest))
+        let head = Head {
+            format: snapshot.format,
+            settings: snapshot.settings,
+            providers: snapshot.providers,
+        };
+        let piece = ReadyPiece::new(Piece {
+            keys: snapshot.keys,
+            access: snapshot.access,
+        })?;
+        Self::assemble(head, vec![Arc::new(piece)], digest)
     }
 
-    fn read(snapshot: Snapshot, digest: String) -> Result<Self, LoadError> {
+    /// Puts pieces together, which are in the order of the Snapshot's index.
+    ///
+    /// # Errors
+    /// A grant does not parse; the old Engine is to be kept.
+    pub fn assemble(head: Head, pieces: Vec<Arc<ReadyPiece>>, digest: String) -> Result<Self, LoadError> {
         let mut hosts = HashMap::new();
-        let mut access = Vec::with_capacity(snapshot.access.len());
-        for (index, mut one) in snapshot.access.into_iter().enumerate() {
-            hosts.extend(one.hosts.iter().map(|host| (host.clone(), index)));
-            if one.rules.len() != one.allows.len() || one.rules.len() > MOST_RULES {
-                let message = format!("{} rules with {} policies", one.rules.len(), one.allows.len());
-                let id = format!("AccessPolicy/{}", one.name);
-                return Err(LoadError::Policy { id, message });
+        for (at, piece) in pieces.iter().enumerate() {
+            for (index, ready) in piece.access.iter().enumerate() {
+                hosts.extend(ready.access.hosts.iter().map(|host| (host.clone(), (at, index))));
             }
-            let reads = slice::Reads::of(&one.cedar);
-            let (allows, cedar) = (parse(&one.allows)?, parse(&one.cedar)?);
-            one.allows
-                .iter_mut()
-                .chain(&mut one.cedar)
-                .for_each(|policy| policy.tree = serde_json::Value::Null);
-            access.push(ReadyAccess {
-                access: one,
-                allows,
-                cedar,
-                reads,
-            });
         }
-        let mut providers = Vec::with_capacity(snapshot.providers.len());
-        for provider in snapshot.providers {
-            let policies = provider
-                .grants
-                .iter()
-                .map(|grant| parse_one(&grant.policy))
-                .collect::<Result<_, _>>()?;
-            providers.push(ReadyProvider { provider, policies });
-        }
+        let ready = |provider: Provider| {
+            let policies = provider.grants.iter().map(|grant| parse_one(&grant.policy));
+            let policies = policies.collect::<Result<_, _>>()?;
+            Ok::<_, LoadError>(ReadyProvider { provider, policies })
+        };
+        let providers = cedar::with_enough_stack(|| head.providers.into_iter().map(ready).collect::<Result<_, _>>())?;
         Ok(Self {
             digest,
-            settings: snapshot.settings,
+            settings: head.settings,
             providers,
-            keys: snapshot.keys,
+            pieces,
             hosts,
-            access,
         })
     }
 
@@ -119,10 +165,16 @@ impl Engine {
         self.providers.iter().map(|ready| &ready.provider)
     }
 
-    /// The keys of ApiKey resources.
+    /// The key of an ApiKey resource that has this SHA-256.
     #[must_use]
-    pub fn keys(&self) -> &Keys {
-        &self.keys
+    pub fn key(&self, digest: &[u8; 32]) -> Option<&Key> {
+        let bucket = bucket_of_key(digest, self.pieces.len());
+        self.pieces.get(bucket)?.keys.find(digest)
+    }
+
+    /// The keys of ApiKey resources.
+    pub fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.pieces.iter().flat_map(|piece| piece.keys.iter())
     }
 
     /// Whether an AccessPolicy governs the host, which is in lower case and without a port.
@@ -136,10 +188,10 @@ impl Engine {
         self.hosts.keys().map(String::as_str)
     }
 
-    pub(crate) fn access_of(&self, host: &str) -> Option<(usize, &ReadyAccess)> {
+    pub(crate) fn access_of(&self, host: &str) -> Option<(At, &ReadyAccess)> {
         let wildcard = || crate::target::parent(host).and_then(|parent| self.hosts.get(&format!("*.{parent}")));
-        let index = *self.hosts.get(host).or_else(wildcard)?;
-        Some((index, self.access.get(index)?))
+        let at = *self.hosts.get(host).or_else(wildcard)?;
+        Some((at, self.pieces.get(at.0)?.access.get(at.1)?))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The compiled, serializable result: everything that the data plane serves from, immutable and named by its digest.
 
 pub mod keys;
+pub mod shard;
 
 use std::net::IpAddr;
 

@@ -71,7 +71,7 @@ impl PersonalKeys {
 
 /// Who has the key with this SHA-256.
 pub(super) async fn identify(app: &App, serving: &Serving, digest: &[u8; 32], epoch: u64) -> Result<Caller, Error> {
-    if let Some(key) = serving.engine.keys().find(digest) {
+    if let Some(key) = serving.engine.key(digest) {
         return declared(app, serving, key, digest, epoch).await;
     }
     let key = app.personal_keys.find(digest).ok_or(Error::UnknownKey)?;

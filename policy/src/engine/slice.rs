@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::{Context, Engine, ReadyAccess};
+use super::{At, Context, Engine, ReadyAccess};
 use crate::principal::Principal;
 use crate::snapshot::{CedarPolicy, Place};
 use crate::target::{Scheme, Target, covers};
@@ -11,7 +11,7 @@ use crate::target::{Scheme, Target, covers};
 /// The policies that can matter to a question.
 #[derive(Clone, Copy, Debug)]
 pub struct Slice<'e> {
-    pub(super) access: Option<(usize, &'e ReadyAccess)>,
+    pub(super) access: Option<(At, &'e ReadyAccess)>,
     /// The rules that fit best, one bit each.
     pub(super) rules: u64,
 }
@@ -44,7 +44,7 @@ impl Reads {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DecisionKey {
     principal: u128,
-    access: usize,
+    access: Option<At>,
     rules: u64,
     facts: Option<Box<Facts>>,
 }
@@ -74,7 +74,7 @@ impl Slice<'_> {
     pub fn key(&self, principal: &Principal, target: &Target<'_>, context: &Context) -> Option<DecisionKey> {
         let (access, reads) = self
             .access
-            .map_or((usize::MAX, Reads::default()), |(index, ready)| (index, ready.reads));
+            .map_or((None, Reads::default()), |(at, ready)| (Some(at), ready.reads));
         if reads.now {
             return None;
         }

@@ -358,7 +358,7 @@ fn a_hand_written_forbid_wins_over_every_rule() {
          forbid (principal is User, action, resource) when { principal.email == \"bob@example.com\" };",
     );
     assert!(
-        engine.access.iter().all(|ready| ready.access.broken),
+        engine.pieces[0].access.iter().all(|ready| ready.access.broken),
         "an e-mail address may be absent"
     );
     let engine = with_cedar(
@@ -724,7 +724,7 @@ spec: {hosts: ['*.shop.example.com', '*.example.com'], rules: [{allow: {signedIn
     let engine = crate::story::ready(compile(&resources(yaml), None));
     let used = |text: &str| {
         let digest = <sha2::Sha256 as sha2::Digest>::digest(text.as_bytes()).into();
-        let key = engine.keys().find(&digest).expect("a known key");
+        let key = engine.key(&digest).expect("a known key");
         match key.acts_for() {
             crate::snapshot::keys::ActsFor::Service(name, roles) => {
                 Principal::service(name.to_owned(), roles.iter().cloned().collect(), key.as_used())
@@ -745,7 +745,7 @@ spec: {hosts: ['*.shop.example.com', '*.example.com'], rules: [{allow: {signedIn
         assert_eq!(word(&decision), answer, "{row}: {to}");
     }
     let unknown = <sha2::Sha256 as sha2::Digest>::digest(b"sk-00").into();
-    assert!(engine.keys().find(&unknown).is_none());
+    assert!(engine.key(&unknown).is_none());
 }
 
 #[test]
@@ -764,7 +764,7 @@ spec: {{owner: {{service: a}}, hash: 'sha256:{}', suspended: true}}
         "ab".repeat(32),
         "cd".repeat(32)
     ));
-    let timed = engine.keys().find(&[0xab; 32]).expect("the key");
+    let timed = engine.key(&[0xab; 32]).expect("the key");
     for (row, now, expected) in [
         ("H05", 9, Err(NotYet)),
         ("H05", 10, Ok(())),
@@ -774,7 +774,7 @@ spec: {{owner: {{service: a}}, hash: 'sha256:{}', suspended: true}}
     ] {
         assert_eq!(timed.usable(now), expected, "{row}: {now}");
     }
-    let suspended = engine.keys().find(&[0xcd; 32]).expect("the key");
+    let suspended = engine.key(&[0xcd; 32]).expect("the key");
     assert_eq!(suspended.usable(10), Err(Suspended));
 }
 
