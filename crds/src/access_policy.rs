@@ -4,7 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Status;
+use crate::AccessPolicyStatus;
 
 /// Who may do what on a set of hosts. A host belongs to one AccessPolicy; what no rule allows is refused.
 #[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
@@ -16,10 +16,11 @@ use crate::Status;
     plural = "accesspolicies",
     shortname = "apol",
     category = "authd",
-    status = "Status",
+    status = "AccessPolicyStatus",
     doc = "Who may do what on a set of hosts. What no rule allows is refused.",
     printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
     printcolumn(name = "Hosts", type_ = "string", json_path = ".spec.hosts"),
+    printcolumn(name = "Enforced", type_ = "string", json_path = ".status.enforced"),
     printcolumn(
         name = "Ready",
         type_ = "string",

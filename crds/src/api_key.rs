@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use crate::Status;
+use crate::{ApiKeyStatus, Duration};
 
 /// A key with which a program calls applications: `Authorization: Bearer sk-...`.
 #[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
@@ -16,11 +16,12 @@ use crate::Status;
     plural = "apikeys",
     shortname = "akey",
     category = "authd",
-    status = "Status",
+    status = "ApiKeyStatus",
     doc = "A key with which a program calls applications.",
     printcolumn(name = "Service", type_ = "string", json_path = ".spec.owner.service"),
     printcolumn(name = "User", type_ = "string", json_path = ".spec.owner.user", priority = 1),
-    printcolumn(name = "Expires", type_ = "date", json_path = ".spec.expiresAt"),
+    printcolumn(name = "Expires", type_ = "string", json_path = ".status.expiresAt"),
+    printcolumn(name = "Enforced", type_ = "string", json_path = ".status.enforced"),
     printcolumn(
         name = "Ready",
         type_ = "string",
@@ -36,6 +37,8 @@ use crate::Status;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(validation = Rule::new("has(self.secretName) != has(self.hash)").message("give exactly one of `secretName` and `hash`"))]
 #[x_kube(validation = Rule::new("!(has(self.owner.user) && has(self.roles))").message("a key that acts for a user has that user's roles: leave out `roles`"))]
+#[x_kube(validation = Rule::new("!(has(self.hash) && (has(self.rotation) || has(self.expiresAfter)))").message("the operator did not make a key that is given by its hash: leave out `rotation` and `expiresAfter`"))]
+#[x_kube(validation = Rule::new("!(has(self.expiresAt) && has(self.expiresAfter))").message("give one of `expiresAt` and `expiresAfter`"))]
 #[x_kube(validation = Rule::new("!(has(self.notBefore) && has(self.expiresAt)) || self.notBefore < self.expiresAt").message("`notBefore` must be earlier than `expiresAt`"))]
 pub struct ApiKeySpec {
     /// For whom the key acts.
@@ -48,7 +51,9 @@ pub struct ApiKeySpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 32))]
     pub allowed_endpoints: Option<Vec<Endpoint>>,
-    /// The Secret in this namespace that holds the key, under `api-key`: `sk-` and 32 or more hexadecimal digits.
+    /// The Secret in this namespace that holds the key, under `api-key`: `sk-` and 32 or more hexadecimal digits. In a cluster the
+    /// operator makes the key and the Secret; a Secret that is there already counts only if it has the annotation
+    /// `authd.dev/api-key` with the name of this ApiKey.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub secret_name: Option<String>,
@@ -62,9 +67,30 @@ pub struct ApiKeySpec {
     /// The key is refused from this moment on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Time>,
+    /// The key is refused so long after it was made by the operator. Rotation makes it anew, in time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_after: Option<Duration>,
+    /// Replaces the key in its Secret from time to time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<Rotation>,
     /// `true` switches the key off and keeps it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspended: bool,
+}
+
+/// How a key is replaced.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Rotation {
+    /// How long after it was made a key is replaced.
+    pub every: Duration,
+    /// How long the replaced key stays valid beside the new one.
+    #[serde(default = "a_day")]
+    pub overlap: Duration,
+}
+
+fn a_day() -> Duration {
+    "24h".into()
 }
 
 /// For whom a key acts.

@@ -1,10 +1,11 @@
 //! `Authd`: one instance, and how it behaves.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Duration, NamespaceSelector, SecretKeyRef, Status};
+use crate::{AuthdStatus, Duration, NamespaceSelector, SecretKeyRef};
 
 /// One instance of authd.
 #[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
@@ -15,9 +16,11 @@ use crate::{Duration, NamespaceSelector, SecretKeyRef, Status};
     namespaced,
     plural = "authds",
     category = "authd",
-    status = "Status",
+    status = "AuthdStatus",
     doc = "One instance of authd.",
+    validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$')").message("the name of an Authd must be 1 to 40 lower-case letters, digits and hyphens and begin with a letter: its Deployment and Service are named after it"),
     printcolumn(name = "URL", type_ = "string", json_path = ".spec.publicUrl"),
+    printcolumn(name = "Enforced", type_ = "string", json_path = ".status.enforced"),
     printcolumn(
         name = "Ready",
         type_ = "string",
@@ -78,14 +81,39 @@ pub struct AuthdSpec {
         inner(length(min = 3, max = 49), regex(pattern = "^[0-9a-fA-F:.]+/[0-9]{1,3}$"))
     )]
     pub trusted_proxies: Vec<String>,
+    /// How many replicas the operator runs. People's sessions are kept by each replica alone unless they share a database, so
+    /// that more than one replica is for API keys.
+    #[serde(default = "one")]
+    #[schemars(range(min = 0, max = 100))]
+    pub replicas: u32,
+    /// The image that the operator runs. Absent: the one that the operator was installed with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512), regex(pattern = "^[A-Za-z0-9][A-Za-z0-9._:/@-]*$"))]
+    pub image: Option<String>,
+    /// Where accounts and sessions are kept in a cluster. Absent: in the Pod, so that they end with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<Storage>,
     /// Which other namespaces may declare ApiKeys and AccessPolicies, and for which hosts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     pub tenants: Vec<Tenant>,
 }
 
+fn one() -> u32 {
+    1
+}
+
 fn loopback() -> Vec<String> {
     vec!["127.0.0.0/8".to_owned(), "::1/128".to_owned()]
+}
+
+/// Where accounts and sessions are kept in a cluster.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Storage {
+    /// A PersistentVolumeClaim of this namespace.
+    #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub claim_name: String,
 }
 
 /// The session cookie.
@@ -145,6 +173,10 @@ pub struct Tokens {
     /// How often a new signing key is made (`EdDSA`).
     #[serde(default = "a_month")]
     pub rotate_every: Duration,
+    /// Signing keys that were made before this moment are gone at once, and tokens that they signed are worth nothing: for the day
+    /// on which one was seen by somebody. Only in a cluster (`EdDSA`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoke_keys_made_before: Option<Time>,
     /// Allows a `lifetime` of `-1` or `0`: tokens without an end. They can still be revoked.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsafe_never_expire: bool,
@@ -165,6 +197,7 @@ impl Default for Tokens {
             secret_ref: None,
             lifetime: half_a_day(),
             rotate_every: a_month(),
+            revoke_keys_made_before: None,
             unsafe_never_expire: false,
         }
     }

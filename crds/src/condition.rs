@@ -9,13 +9,15 @@ pub enum ConditionType {
     Accepted,
     /// The Snapshot that replicas read contains it.
     Published,
+    /// Every replica serves a Snapshot that contains it (Authd, ApiKey, AccessPolicy).
+    Enforced,
     /// The summary: accepted, published, and nothing stands in its way.
     Ready,
 }
 
 macro_rules! reasons {
     ($($(#[doc = $doc:literal])+ $name:ident),+ $(,)?) => {
-        /// Why a resource is not accepted, or that it is.
+        /// Why a condition is as it is.
         #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Reason { $($(#[doc = $doc])+ $name),+ }
 
@@ -67,6 +69,24 @@ reasons! {
     KeyConflict,
     /// The key or secret is too weak.
     WeakSecret,
+    /// A Secret of that name is there, and was not made for this ApiKey.
+    SecretForeign,
+    /// It is more than fits into the Snapshot.
+    TooLarge,
+    /// The Snapshot that replicas read contains it.
+    Published,
+    /// The Snapshot that replicas read does not contain it, or not this generation of it.
+    NotPublished,
+    /// The instance cannot be published, so that what was published before stays.
+    InstanceNotReady,
+    /// Every replica enforces it.
+    Enforced,
+    /// Not every replica enforces it yet.
+    Waiting,
+    /// No replica runs.
+    NoReplicas,
+    /// Nothing stands in its way.
+    Ready,
 }
 
 impl std::fmt::Display for Reason {

@@ -16,6 +16,7 @@ mod authd;
 mod condition;
 mod duration;
 mod kind;
+pub mod published;
 mod reference;
 mod role_mapping;
 mod status;
@@ -23,18 +24,18 @@ mod status;
 mod tests;
 
 pub use access_policy::{AccessPolicy, AccessPolicySpec, AccessRule, Allow, Mode};
-pub use api_key::{ApiKey, ApiKeySpec, Endpoint, Owner};
+pub use api_key::{ApiKey, ApiKeySpec, Endpoint, Owner, Rotation};
 pub use auth_provider::{AuthProvider, AuthProviderSpec, Password};
 pub use authd::{
     AdminContact, Algorithm, ApiKeys, Authd, AuthdSpec, BootstrapAdmin, Cookie, DefaultRole, Passwords, RateLimit,
-    RateLimits, SameSite, Sessions, SignOut, SignUp, Tenant, Tokens,
+    RateLimits, SameSite, Sessions, SignOut, SignUp, Storage, Tenant, Tokens,
 };
 pub use condition::{ConditionType, Reason};
 pub use duration::{Duration, InvalidDuration};
 pub use kind::{GROUP, KINDS, Kind, VERSION};
 pub use reference::{NamespaceSelector, ProviderRef, SecretKeyRef};
 pub use role_mapping::{Grant, GroupGrant, GroupGrants, OnNoMatch, RoleMapping, RoleMappingSpec, When};
-pub use status::Status;
+pub use status::{AccessPolicyStatus, ApiKeyStatus, AuthdStatus, Status};
 
-pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
+pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time};
 pub use kube::{Resource, ResourceExt};

@@ -7,6 +7,8 @@ use crds::{AccessPolicy, ApiKey, AuthProvider, Authd, RoleMapping};
 /// All that was read from the cluster or folder at one moment. Their order has no meaning.
 #[derive(Clone, Debug, Default)]
 pub struct Resources {
+    /// Where they were read.
+    pub origin: Origin,
     /// Instances.
     pub authds: Vec<Authd>,
     /// Ways to sign in.
@@ -23,6 +25,16 @@ pub struct Resources {
     pub namespaces: Vec<Namespace>,
 }
 
+/// Where resources were read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// In a folder: one author wrote all of it.
+    #[default]
+    Folder,
+    /// In a cluster, where whoever writes an ApiKey need not be whoever may read a Secret.
+    Cluster,
+}
+
 /// A Kubernetes Secret. Its values are never printed.
 #[derive(Clone, Default)]
 pub struct Secret {
@@ -32,6 +44,10 @@ pub struct Secret {
     pub name: String,
     /// Its entries, decoded.
     pub data: BTreeMap<String, Vec<u8>>,
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// The `metadata.uid` of the resource that owns it.
+    pub owner: Option<String>,
 }
 
 impl std::fmt::Debug for Secret {

@@ -180,10 +180,25 @@ pub struct Tokens {
     pub algorithm: Algorithm,
     /// The secret for `HS256`.
     pub secret: Option<Secret>,
+    /// The keys that the operator made for `EdDSA`, oldest first; none: the data plane makes its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signing_keys: Vec<SigningKey>,
     /// Seconds of validity; `None`: without an end.
     pub lifetime: Option<u64>,
     /// Seconds between two signing keys.
     pub rotate_every: u64,
+}
+
+/// An Ed25519 key for session tokens.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SigningKey {
+    /// The key pair (PKCS #8, DER).
+    pub pair: Secret,
+    /// When it was made, in epoch seconds: it is published from then on.
+    pub made_at: i64,
+    /// When it begins to sign, in epoch seconds, until a newer one does.
+    pub signs_from: i64,
 }
 
 /// How long somebody stays signed in, in seconds.

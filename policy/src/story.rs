@@ -54,6 +54,10 @@ fn add(resources: &mut Resources, mut value: Value) {
                 namespace: metadata.namespace.unwrap_or_default(),
                 name: metadata.name.unwrap_or_default(),
                 data: data.into_iter().map(|(key, value)| (key, value.into_bytes())).collect(),
+                owner: metadata
+                    .owner_references
+                    .and_then(|owners| Some(owners.into_iter().next()?.uid)),
+                annotations: metadata.annotations.unwrap_or_default(),
             });
         }
         "Namespace" => {

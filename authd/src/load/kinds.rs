@@ -231,6 +231,7 @@ struct Metadata {
     name: String,
     namespace: String,
     labels: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
 }
 
 fn plain(object: Value) -> Result<Plain, Vec<Mistake>> {
@@ -285,6 +286,8 @@ fn secret(object: Value) -> Result<Secret, Vec<Mistake>> {
             namespace: metadata.namespace,
             name: metadata.name,
             data,
+            annotations: metadata.annotations,
+            ..Secret::default()
         })
     } else {
         Err(mistakes)

@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use crds::published::{API_KEY_ENTRY, FOR_API_KEY, MADE_AT, PREVIOUS_API_KEY_ENTRY, PREVIOUS_UNTIL};
 use crds::{ApiKey, Endpoint, Reason, ResourceExt, SecretKeyRef};
+use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use super::scope::{Scope, by_age, full_name, is_granted, problem};
+use super::scope::{Scope, by_age, finite, full_name, is_granted, problem};
 use crate::problem::Problem;
+use crate::resources::{Origin, Secret};
 use crate::snapshot::keys::Keys;
 use crate::snapshot::{Key, KeyOwner, read_digest};
 use crate::target;
-
-/// The key inside the Secret that `secretName` names.
-const SECRET_KEY: &str = "api-key";
 
 /// The keys, by digest. Of two ApiKeys with one key, the older wins.
 pub(super) fn compile(scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Keys {
@@ -22,24 +22,29 @@ pub(super) fn compile(scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Keys {
         if scope.is_elsewhere(resource) {
             continue;
         }
-        match key(scope, resource) {
-            Ok(key) => match owners.get(&key.digest) {
-                None => {
-                    owners.insert(key.digest, key.name.clone());
-                    keys.push(key);
+        match of_resource(scope, resource) {
+            Ok(found) => {
+                for key in found {
+                    match owners.get(&key.digest) {
+                        None => {
+                            owners.insert(key.digest, key.name.clone());
+                            keys.push(key);
+                        }
+                        Some(owner) => {
+                            let message = format!("ApiKey `{owner}` has the same key: give each its own");
+                            problems.push(problem(resource, "spec", Reason::KeyConflict, message));
+                        }
+                    }
                 }
-                Some(owner) => {
-                    let message = format!("ApiKey `{owner}` has the same key: give each its own");
-                    problems.push(problem(resource, "spec", Reason::KeyConflict, message));
-                }
-            },
+            }
             Err(problem) => problems.push(problem),
         }
     }
     keys.into_iter().collect()
 }
 
-fn key(scope: &Scope<'_>, resource: &ApiKey) -> Result<Key, Problem> {
+/// The key, and the one before it while that is still valid.
+fn of_resource(scope: &Scope<'_>, resource: &ApiKey) -> Result<Vec<Key>, Problem> {
     let spec = &resource.spec;
     let namespace = resource.namespace().unwrap_or_default();
     let granted = scope.granted_hosts(resource);
@@ -69,16 +74,23 @@ fn key(scope: &Scope<'_>, resource: &ApiKey) -> Result<Key, Problem> {
             return Err(problem(resource, "spec.owner", Reason::InvalidField, message));
         }
     };
-    Ok(Key {
-        digest: digest(scope, resource)?,
+    let made = made(scope, resource)?;
+    let key = Key {
+        digest: made.digest,
         name: full_name(resource),
         owner,
         roles,
         restrictions: restrictions(scope, resource, granted)?,
         not_before: spec.not_before.as_ref().map(|time| whole_second_after(time.0)),
-        expires_at: spec.expires_at.as_ref().map(|time| time.0.as_second()),
+        expires_at: made.expires_at,
         suspended: spec.suspended,
-    })
+    };
+    let previous = made.previous.map(|(digest, until)| Key {
+        digest,
+        expires_at: Some(key.expires_at.map_or(until, |expires_at| expires_at.min(until))),
+        ..key.clone()
+    });
+    Ok(std::iter::once(key).chain(previous).collect())
 }
 
 /// Rounded up, so that a key is never valid too early.
@@ -86,15 +98,24 @@ fn whole_second_after(time: jiff::Timestamp) -> i64 {
     time.as_second() + i64::from(time.subsec_nanosecond() > 0)
 }
 
-fn digest(scope: &Scope<'_>, resource: &ApiKey) -> Result<[u8; 32], Problem> {
+/// What there is of a key: its digest, when it expires, and the digest of the one before with its end.
+struct Made {
+    digest: [u8; 32],
+    expires_at: Option<i64>,
+    previous: Option<([u8; 32], i64)>,
+}
+
+fn made(scope: &Scope<'_>, resource: &ApiKey) -> Result<Made, Problem> {
+    let expires_at = resource.spec.expires_at.as_ref().map(|time| time.0.as_second());
     if let Some(hash) = &resource.spec.hash {
-        return hash.strip_prefix("sha256:").and_then(read_digest).ok_or_else(|| {
-            problem(
-                resource,
-                "spec.hash",
-                Reason::InvalidValue,
-                "it is not `sha256:` and 64 hexadecimal digits",
-            )
+        let digest = hash.strip_prefix("sha256:").and_then(read_digest).ok_or_else(|| {
+            let message = "it is not `sha256:` and 64 hexadecimal digits";
+            problem(resource, "spec.hash", Reason::InvalidValue, message)
+        })?;
+        return Ok(Made {
+            digest,
+            expires_at,
+            previous: None,
         });
     }
     let Some(name) = resource.spec.secret_name.clone() else {
@@ -103,14 +124,52 @@ fn digest(scope: &Scope<'_>, resource: &ApiKey) -> Result<[u8; 32], Problem> {
     };
     let reference = SecretKeyRef {
         name,
-        key: SECRET_KEY.to_owned(),
+        key: API_KEY_ENTRY.to_owned(),
     };
     let value = scope.secret(resource, "spec.secretName", &reference)?;
+    let namespace = resource.namespace().unwrap_or_default();
+    let secret = scope.secret_named(&namespace, &reference.name);
+    if secret.is_some_and(|secret| is_foreign(scope, resource, secret)) {
+        let message = format!(
+            "Secret `{}` was not made for this ApiKey: choose another name, or let whoever owns the Secret annotate it with \
+             `{FOR_API_KEY}: {}`",
+            reference.name,
+            resource.name_any()
+        );
+        return Err(problem(resource, "spec.secretName", Reason::SecretForeign, message));
+    }
     if let Some(weakness) = weakness(value) {
         let message = format!("{weakness}: make one with `printf sk-%s $(openssl rand -hex 20)`");
         return Err(problem(resource, "spec.secretName", Reason::WeakSecret, message));
     }
-    Ok(Sha256::digest(value).into())
+    let noted = |name: &str| secret.and_then(|secret| secret.annotations.get(name)?.parse::<Timestamp>().ok());
+    let previous = secret.and_then(|secret| secret.data.get(PREVIOUS_API_KEY_ENTRY));
+    Ok(Made {
+        digest: Sha256::digest(value).into(),
+        expires_at: match &resource.spec.expires_after {
+            Some(after) => Some(end(resource, after, noted(MADE_AT))?),
+            None => expires_at,
+        },
+        previous: previous
+            .zip(noted(PREVIOUS_UNTIL))
+            .map(|(value, until)| (Sha256::digest(value).into(), until.as_second())),
+    })
+}
+
+/// Whether the Secret belongs to somebody else, who did not say that this ApiKey may use it.
+fn is_foreign(scope: &Scope<'_>, resource: &ApiKey, secret: &Secret) -> bool {
+    let owned = secret.owner.is_some() && secret.owner == resource.uid();
+    let offered = secret.annotations.get(FOR_API_KEY) == Some(&resource.name_any());
+    scope.resources.origin == Origin::Cluster && !owned && !offered
+}
+
+fn end(resource: &ApiKey, after: &crds::Duration, made_at: Option<Timestamp>) -> Result<i64, Problem> {
+    let seconds = finite(resource, "spec.expiresAfter", after)?;
+    let made_at = made_at.ok_or_else(|| {
+        let message = "it counts from when the operator made the key, which it did not: give `expiresAt`";
+        problem(resource, "spec.expiresAfter", Reason::InvalidField, message)
+    })?;
+    Ok(made_at.as_second().saturating_add_unsigned(seconds))
 }
 
 fn weakness(value: &[u8]) -> Option<&'static str> {

@@ -1,12 +1,13 @@
 //! `Authd` to the settings of the instance.
 
+use crds::published::{SIGNING_KEYS_ENTRY, signing_keys_secret};
 use crds::{Algorithm, Authd, Reason, ResourceExt};
 use ipnet::IpNet;
 
 use super::scope::{Scope, finite, full_name, problem, seconds};
 use crate::problem::Problem;
 use crate::secret::{Secret, secret};
-use crate::snapshot::{ApiKeys, BootstrapAdmin, Cookie, Limit, Passwords, Sessions, Settings, Tokens};
+use crate::snapshot::{ApiKeys, BootstrapAdmin, Cookie, Limit, Passwords, Sessions, Settings, SigningKey, Tokens};
 use crate::target;
 
 /// The settings; `None` when something that cannot be left out is wrong.
@@ -112,8 +113,30 @@ fn tokens(scope: &Scope<'_>) -> Result<Tokens, Problem> {
     Ok(Tokens {
         algorithm: tokens.algorithm,
         secret,
+        signing_keys: signing_keys(scope)?,
         lifetime,
         rotate_every,
+    })
+}
+
+/// The keys in the Secret that the operator keeps; in a folder there is none.
+fn signing_keys(scope: &Scope<'_>) -> Result<Vec<SigningKey>, Problem> {
+    let authd = scope.authd;
+    if authd.spec.tokens.algorithm != Algorithm::EdDSA {
+        return Ok(Vec::new());
+    }
+    let (namespace, name) = (
+        authd.namespace().unwrap_or_default(),
+        signing_keys_secret(&authd.name_any()),
+    );
+    let Some(kept) = scope.resources.secret(&namespace, &name) else {
+        return Ok(Vec::new());
+    };
+    let text = kept.data.get(SIGNING_KEYS_ENTRY).map_or(&b"[]"[..], Vec::as_slice);
+    serde_json::from_slice(text).map_err(|_| {
+        let message =
+            format!("Secret `{name}` does not hold the keys that the operator made: delete it, and new ones are made");
+        problem(authd, "spec.tokens", Reason::SecretUnusable, message)
     })
 }
 

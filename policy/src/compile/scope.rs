@@ -87,6 +87,11 @@ impl<'a> Scope<'a> {
         }
     }
 
+    /// The Secret of that name.
+    pub(super) fn secret_named(&self, namespace: &str, name: &str) -> Option<&'a Secret> {
+        self.secrets.get(&(namespace, name)).copied()
+    }
+
     /// Whether the resource is none of this instance's business: it lives beside another Authd, and no tenant grants it anything
     /// here.
     pub(super) fn is_elsewhere(&self, resource: &impl ResourceExt) -> bool {

@@ -8,6 +8,7 @@ use cedar_policy::{Policy, PolicySet, ValidationMode, Validator};
 use crds::Reason;
 
 use super::{Compiled, compile};
+use crate::resources::Origin;
 use crate::snapshot::{Access, CedarPolicy, Key, Provider, Settings, Snapshot, hexadecimal};
 use crate::story::resources;
 use crate::{Resources, cedar};
@@ -192,8 +193,21 @@ fn the_stories_show_every_reason_that_compiling_gives() {
                 .map(|problem| problem.reason),
         );
     }
-    // `Accepted` is no problem; the other two are given by whoever reads the files.
-    let elsewhere = [Reason::Accepted, Reason::Unreadable, Reason::Duplicate];
+    // Those are no problems, or given by whoever reads the files, or by the operator.
+    let elsewhere = [
+        Reason::Accepted,
+        Reason::Unreadable,
+        Reason::Duplicate,
+        Reason::SecretForeign,
+        Reason::TooLarge,
+        Reason::Published,
+        Reason::NotPublished,
+        Reason::InstanceNotReady,
+        Reason::Enforced,
+        Reason::Waiting,
+        Reason::NoReplicas,
+        Reason::Ready,
+    ];
     for (reason, _) in Reason::ALL.iter().filter(|(reason, _)| !elsewhere.contains(reason)) {
         assert!(given.contains(reason), "no story shows {reason}");
     }
@@ -349,5 +363,57 @@ fn cedar_that_is_too_deep_to_be_read_is_a_problem_of_its_resource() {
             serde_json::to_string(&text).unwrap()
         );
         served(&policy, row, &expected.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_key_made_by_the_operator_expires_and_leaves_room_for_the_one_before() {
+    let story = |origin: Origin, secret: &str| {
+        let mut resources = resources(&format!(
+            "{}\n---\nkind: ApiKey\nmetadata: {{name: ci, uid: key-uid}}\nspec: {{owner: {{service: ci}}, secretName: ci, \
+             expiresAfter: 90d, rotation: {{every: 30d}}}}\n---\nkind: Secret\nmetadata: {{name: ci, {secret}}}\nstringData: {{api-key: \
+             sk-0123456789abcdef0123456789abcdef01234567, previous-api-key: sk-fedcba9876543210fedcba9876543210fedcba98}}",
+            crate::story::INSTANCE
+        ));
+        resources.origin = origin;
+        let compiled = compile(&resources, None);
+        let keys: Vec<Option<i64>> = compiled
+            .snapshot
+            .unwrap()
+            .keys
+            .written()
+            .map(|key| key.expires_at)
+            .collect();
+        let reasons: Vec<&str> = compiled.problems.iter().map(|problem| problem.reason.name()).collect();
+        (reasons, keys)
+    };
+    let owned = "ownerReferences: [{apiVersion: authd.dev/v1alpha1, kind: ApiKey, name: ci, uid: key-uid}]";
+    let others = owned.replace("key-uid", "another-uid");
+    let made = "authd.dev/made-at: '2026-01-01T00:00:00Z', authd.dev/previous-until: '2026-01-02T00:00:00Z'";
+    let (day, end) = (Some(1_767_312_000), Some(1_767_225_600 + 90 * 86_400));
+    let both = |found: Vec<Option<i64>>| found.len() == 2 && found.contains(&day) && found.contains(&end);
+    for (row, secret) in [
+        ("owned", format!("{owned}, annotations: {{{made}}}")),
+        (
+            "offered",
+            format!("{others}, annotations: {{{made}, authd.dev/api-key: ci}}"),
+        ),
+    ] {
+        let (reasons, keys) = story(Origin::Cluster, &secret);
+        assert!(reasons.is_empty() && both(keys.clone()), "{row}: {reasons:?} {keys:?}");
+    }
+    let annotated = format!("annotations: {{{made}}}");
+    assert!(both(story(Origin::Folder, &annotated).1), "a folder has one author");
+    for (row, secret, reason) in [
+        ("nobody's", annotated.clone(), "SecretForeign"),
+        ("another's", format!("{others}, {annotated}"), "SecretForeign"),
+        (
+            "offered to another",
+            format!("annotations: {{{made}, authd.dev/api-key: other}}"),
+            "SecretForeign",
+        ),
+        ("not dated", owned.to_owned(), "InvalidField"),
+    ] {
+        assert_eq!(story(Origin::Cluster, &secret), (vec![reason], vec![]), "{row}");
     }
 }

@@ -12,6 +12,7 @@ use crate::{Engine, Resources, compile};
 
 fn shuffled(resources: &Resources, order: &[Index]) -> Resources {
     Resources {
+        origin: resources.origin,
         authds: reordered(&resources.authds, order),
         providers: reordered(&resources.providers, order),
         role_mappings: reordered(&resources.role_mappings, order),
