@@ -185,7 +185,7 @@ fn place(digest: &[u8]) -> u16 {
 
 /// The bucket of a place, of a power of two.
 fn bucket(place: u16, of: usize) -> usize {
-    usize::from(place) * of >> 16
+    (usize::from(place) * of) >> 16
 }
 
 /// The contents of the fewest buckets that are roomy enough; a single item may be larger, as it cannot be cut.
