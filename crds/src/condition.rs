@@ -15,6 +15,19 @@ pub enum ConditionType {
     Ready,
 }
 
+impl ConditionType {
+    /// As `status.conditions[].type` carries it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "Accepted",
+            Self::Published => "Published",
+            Self::Enforced => "Enforced",
+            Self::Ready => "Ready",
+        }
+    }
+}
+
 macro_rules! reasons {
     ($($(#[doc = $doc:literal])+ $name:ident),+ $(,)?) => {
         /// Why a condition is as it is.
@@ -79,6 +92,8 @@ reasons! {
     NotPublished,
     /// The instance cannot be published, so that what was published before stays.
     InstanceNotReady,
+    /// Resources vanished together with the definition of their kind: what was published before stays.
+    Held,
     /// Every replica enforces it.
     Enforced,
     /// Not every replica enforces it yet.

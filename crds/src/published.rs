@@ -22,6 +22,10 @@ pub const SEQUENCE: &str = "authd.dev/sequence";
 pub const SNAPSHOT: &str = "authd.dev/snapshot";
 /// On a replica's Lease: why it does not serve a newer one, if it could not.
 pub const REFUSED: &str = "authd.dev/refused";
+/// On an index: how many resources of each kind it was made of, and the `metadata.uid` of the kind's definition, as JSON.
+pub const MADE_OF: &str = "authd.dev/made-of";
+/// On an Authd: `true` lets it be published though resources vanished together with the definition of their kind.
+pub const ALLOW_LOSS: &str = "authd.dev/allow-loss";
 /// How often a replica renews its Lease, in seconds.
 pub const LEASE_RENEWAL_SECONDS: u64 = 10;
 /// How long a replica that said nothing still counts, in seconds.

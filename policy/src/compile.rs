@@ -13,6 +13,8 @@ mod scope;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use crate::problem::Problem;
 use crate::resources::Resources;
 use crate::snapshot::{FORMAT, Snapshot};
@@ -28,14 +30,18 @@ pub struct Compiled {
     pub snapshot: Option<Snapshot>,
     /// Everything that is wrong, in a stable order.
     pub problems: Vec<Problem>,
+    /// The namespaces whose resources the instance reads: its own, and those of tenants that are granted hosts.
+    pub namespaces: BTreeSet<String>,
 }
 
 /// Compiles the resources for one instance, named as `namespace/name`; unnamed, there must be exactly one.
 #[must_use]
 pub fn compile(resources: &Resources, instance: Option<&str>) -> Compiled {
     let mut problems = Vec::new();
+    let mut namespaces = BTreeSet::new();
     let snapshot = scope::choose(resources, instance, &mut problems).and_then(|authd| {
         let scope = Scope::new(resources, authd);
+        namespaces = scope.namespaces();
         let settings = authd::compile(&scope, &mut problems);
         let mut providers = auth_provider::compile(&scope, &mut problems);
         role_mapping::compile(&scope, &mut providers, &mut problems);
@@ -51,5 +57,9 @@ pub fn compile(resources: &Resources, instance: Option<&str>) -> Compiled {
     });
     problems.sort();
     problems.dedup();
-    Compiled { snapshot, problems }
+    Compiled {
+        snapshot,
+        problems,
+        namespaces,
+    }
 }

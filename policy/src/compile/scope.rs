@@ -1,6 +1,6 @@
 //! What one instance may see: its own namespace, and tenants as far as they are granted hosts.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crds::{Authd, Duration, Reason, Resource, ResourceExt, SecretKeyRef};
 
@@ -85,6 +85,12 @@ impl<'a> Scope<'a> {
             secrets,
             granted,
         }
+    }
+
+    /// The namespaces whose resources the instance reads.
+    pub(super) fn namespaces(&self) -> BTreeSet<String> {
+        let granted = self.granted.keys().map(|namespace| (*namespace).to_owned());
+        granted.chain(self.authd.namespace()).collect()
     }
 
     /// The Secret of that name.

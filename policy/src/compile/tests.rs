@@ -203,6 +203,7 @@ fn the_stories_show_every_reason_that_compiling_gives() {
         Reason::Published,
         Reason::NotPublished,
         Reason::InstanceNotReady,
+        Reason::Held,
         Reason::Enforced,
         Reason::Waiting,
         Reason::NoReplicas,

@@ -1,0 +1,23 @@
+//! The `authd-operator` program.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use operator::config::{Command, Verb};
+
+fn main() -> ExitCode {
+    let outcome = match Command::parse().verb {
+        Verb::Run(settings) => operator::run(settings),
+        Verb::Crds => {
+            print!("{}", operator::definitions());
+            Ok(())
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("authd-operator: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

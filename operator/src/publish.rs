@@ -1,0 +1,384 @@
+//! Snapshots to Secrets: the shards that changed, then the index that names them.
+//!
+//! A shard's Secret holds the shard of the index that stands and the one of the index to come, so that a reader finds all that its
+//! index names at every moment, whenever this is interrupted. The index is replaced only by whoever read the one that stands.
+//! Equal Snapshots write nothing.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crds::published::{INDEX_ENTRY, INSTANCE_LABEL, MADE_OF, index_secret, shard_entry, shard_secret};
+use crds::{Resource, ResourceExt};
+use futures::{StreamExt as _, TryStreamExt as _};
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use policy::Snapshot;
+use policy::snapshot::shard::{self, Index, Shard, Shards};
+use serde_json::json;
+
+use crate::cluster::{Cluster, Error as CallError};
+use crate::guard::{self, Loss, MadeOf};
+use crate::inventory::Inventory;
+use crate::plan::Instance;
+
+/// How many shards are written at a time.
+const AT_A_TIME: usize = 4;
+/// How long what was written is believed though the watch has not brought it yet.
+const BELIEVED: Duration = Duration::from_secs(10);
+
+/// Why a Snapshot was not published. What was published before stays.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It does not fit.
+    #[error(transparent)]
+    Shards(#[from] shard::Error),
+    /// Resources are missing that should not be.
+    #[error(transparent)]
+    Loss(#[from] Loss),
+    /// A call failed.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// It cannot be written as JSON.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+}
+
+/// What is published for one instance.
+#[derive(Default)]
+pub struct Published {
+    shards: Shards,
+    /// The index that stands.
+    pub index: Option<Index>,
+    /// For each resource, by `metadata.uid`: its version, and the first sequence number whose Snapshot has it.
+    since: HashMap<String, (String, u64)>,
+}
+
+impl Published {
+    /// The first sequence number whose Snapshot has this version of a resource.
+    #[must_use]
+    pub fn since(&self, uid: &str, version: &str) -> Option<u64> {
+        self.since
+            .get(uid)
+            .filter(|(known, _)| known == version)
+            .map(|(_, sequence)| *sequence)
+    }
+
+    /// How many Secrets the shards need.
+    #[must_use]
+    pub fn shard_count(&self) -> usize {
+        self.shards.shards.len()
+    }
+}
+
+/// Publishes for all instances, and remembers what it wrote.
+#[derive(Default)]
+pub struct Publisher {
+    published: HashMap<String, Published>,
+    written: HashMap<(String, String), (Arc<Secret>, Instant)>,
+}
+
+impl Publisher {
+    /// What is published for an instance.
+    #[must_use]
+    pub fn published(&self, instance: &Instance) -> Option<&Published> {
+        self.published.get(&instance.full_name())
+    }
+
+    /// Forgets instances that are gone.
+    pub fn retain(&mut self, instances: &[Instance]) {
+        self.published
+            .retain(|name, _| instances.iter().any(|instance| instance.full_name() == *name));
+        self.written.retain(|_, (_, at)| at.elapsed() < BELIEVED);
+    }
+
+    /// Publishes a Snapshot; `least` is the smallest sequence number that no replica has gone beyond. Whether anything was written.
+    ///
+    /// # Errors
+    /// It was not published; what was before stays.
+    pub async fn publish(
+        &mut self,
+        cluster: &Cluster,
+        inventory: &Inventory,
+        instance: &Instance,
+        least: u64,
+    ) -> Result<bool, Error> {
+        let Some(snapshot) = &instance.snapshot else {
+            return Ok(false);
+        };
+        let name = instance.full_name();
+        let before = self.published.entry(name.clone()).or_default();
+        let shards = Shards::cut(snapshot, &before.shards)?;
+        let place = Place::of(instance);
+        let standing = self.live(inventory, &place.namespace, &place.index());
+        let standing_index = standing.as_deref().and_then(index_in);
+        let missing = self.missing(inventory, &place, &shards);
+        let current = standing_index.clone().filter(|index| index.digest == shards.digest);
+        if let Some(index) = &current
+            && missing.is_empty()
+        {
+            self.settle(&name, shards, index.clone(), inventory, snapshot);
+            return Ok(false);
+        }
+        let made_of = standing.as_deref().and_then(made_of_in);
+        let made_of = guard::check(&cluster.client(), inventory, instance, made_of.as_ref()).await?;
+        self.write_shards(cluster, inventory, &place, (&missing, standing_index.as_ref()))
+            .await?;
+        let index = match current {
+            Some(index) => index,
+            None => {
+                let sequence = standing_index.map_or(0, |index| index.sequence).max(least) + 1;
+                let index = shards.index(sequence);
+                self.write_index(cluster, &place, standing.as_deref(), (&index, &made_of))
+                    .await?;
+                tracing::info!(
+                    instance = name,
+                    sequence,
+                    snapshot.digest = index.digest,
+                    "snapshot_published"
+                );
+                metrics::counter!("authd_operator_snapshots_published_total").increment(1);
+                index
+            }
+        };
+        self.settle(&name, shards, index, inventory, snapshot);
+        Ok(true)
+    }
+
+    fn settle(&mut self, name: &str, shards: Shards, index: Index, inventory: &Inventory, snapshot: &Snapshot) {
+        let published = self.published.entry(name.to_owned()).or_default();
+        let sequence = index.sequence;
+        let mut since = HashMap::with_capacity(published.since.len());
+        for (uid, version) in contained(inventory, snapshot) {
+            let known = published.since.get(&uid).filter(|(known, _)| *known == version);
+            let first = known.map_or(sequence, |(_, first)| *first);
+            since.insert(uid, (version, first));
+        }
+        *published = Published {
+            shards,
+            index: Some(index),
+            since,
+        };
+    }
+
+    /// A Secret as the watch has it, or as it was written a moment ago.
+    fn live(&self, inventory: &Inventory, namespace: &str, name: &str) -> Option<Arc<Secret>> {
+        let watched = inventory.secret(namespace, name);
+        let written = self
+            .written
+            .get(&(namespace.to_owned(), name.to_owned()))
+            .filter(|(_, at)| at.elapsed() < BELIEVED)
+            .map(|(secret, _)| secret);
+        match (watched, written) {
+            (Some(watched), Some(written)) if version(written) > version(watched) => Some(Arc::clone(written)),
+            (Some(watched), _) => Some(Arc::clone(watched)),
+            (None, written) => written.cloned(),
+        }
+    }
+
+    fn keep(&mut self, secret: Secret) {
+        let key = (secret.namespace().unwrap_or_default(), secret.name_any());
+        self.written.insert(key, (Arc::new(secret), Instant::now()));
+    }
+
+    /// The shards that are in no Secret yet.
+    fn missing(&self, inventory: &Inventory, place: &Place, shards: &Shards) -> Vec<(usize, Shard)> {
+        let is_there = |number: usize, shard: &Shard| {
+            let secret = self.live(inventory, &place.namespace, &shard_secret(&place.name, number));
+            secret.is_some_and(|secret| {
+                secret
+                    .data
+                    .iter()
+                    .flatten()
+                    .any(|(entry, _)| entry == shard_entry(&shard.digest))
+            })
+        };
+        let numbered = shards.shards.iter().enumerate();
+        numbered
+            .filter(|(number, shard)| !is_there(*number, shard))
+            .map(|(number, shard)| (number, shard.clone()))
+            .collect()
+    }
+
+    async fn write_shards(
+        &mut self,
+        cluster: &Cluster,
+        inventory: &Inventory,
+        place: &Place,
+        (missing, standing): (&[(usize, Shard)], Option<&Index>),
+    ) -> Result<(), CallError> {
+        let writes: Vec<_> = missing
+            .iter()
+            .map(|(number, shard)| {
+                let live = self.live(inventory, &place.namespace, &shard_secret(&place.name, *number));
+                let keep = standing
+                    .and_then(|index| index.shards.get(*number))
+                    .map(|digest| shard_entry(digest).to_owned());
+                write_shard(cluster, place, (*number, shard), (live, keep))
+            })
+            .collect();
+        let written: Vec<Secret> = futures::stream::iter(writes)
+            .buffer_unordered(AT_A_TIME)
+            .try_collect()
+            .await?;
+        written.into_iter().for_each(|secret| self.keep(secret));
+        Ok(())
+    }
+
+    async fn write_index(
+        &mut self,
+        cluster: &Cluster,
+        place: &Place,
+        standing: Option<&Secret>,
+        (index, made_of): (&Index, &MadeOf),
+    ) -> Result<(), Error> {
+        let mut secret = place.secret(&place.index(), INDEX_ENTRY, serde_json::to_vec(index)?);
+        secret.metadata.annotations = Some(BTreeMap::from([(MADE_OF.to_owned(), serde_json::to_string(made_of)?)]));
+        let written = match standing {
+            None => cluster.create(&secret).await?,
+            Some(standing) => {
+                secret.metadata.resource_version = standing.resource_version();
+                cluster.replace(&secret).await?
+            }
+        };
+        self.keep(written);
+        Ok(())
+    }
+}
+
+async fn write_shard(
+    cluster: &Cluster,
+    place: &Place,
+    (number, shard): (usize, &Shard),
+    (live, keep): (Option<Arc<Secret>>, Option<String>),
+) -> Result<Secret, CallError> {
+    let name = shard_secret(&place.name, number);
+    let entry = shard_entry(&shard.digest);
+    let Some(live) = live else {
+        return cluster.create(&place.secret(&name, entry, shard.bytes.to_vec())).await;
+    };
+    let mut data = serde_json::Map::new();
+    for stale in live
+        .data
+        .iter()
+        .flatten()
+        .map(|(entry, _)| entry)
+        .filter(|entry| Some(*entry) != keep.as_ref())
+    {
+        data.insert(stale.clone(), serde_json::Value::Null);
+    }
+    data.insert(entry.to_owned(), json!(ByteString(shard.bytes.to_vec())));
+    let change = json!({
+        "metadata": { "resourceVersion": live.resource_version(), "labels": { INSTANCE_LABEL: place.name } },
+        "data": data,
+    });
+    cluster.merge(&place.namespace, &name, &change).await
+}
+
+/// Where an instance is published.
+struct Place {
+    namespace: String,
+    name: String,
+}
+
+impl Place {
+    fn of(instance: &Instance) -> Self {
+        Self {
+            namespace: instance.namespace(),
+            name: instance.authd.name_any(),
+        }
+    }
+
+    fn index(&self) -> String {
+        index_secret(&self.name)
+    }
+
+    fn secret(&self, name: &str, entry: &str, bytes: Vec<u8>) -> Secret {
+        Secret {
+            metadata: ObjectMeta {
+                name: Some(name.to_owned()),
+                namespace: Some(self.namespace.clone()),
+                labels: Some(BTreeMap::from([(INSTANCE_LABEL.to_owned(), self.name.clone())])),
+                ..ObjectMeta::default()
+            },
+            data: Some(BTreeMap::from([(entry.to_owned(), ByteString(bytes))])),
+            type_: Some("authd.dev/snapshot".to_owned()),
+            ..Secret::default()
+        }
+    }
+}
+
+/// The API server's versions are numbers that grow.
+fn version(secret: &Secret) -> u128 {
+    secret
+        .resource_version()
+        .and_then(|version| version.parse().ok())
+        .unwrap_or(0)
+}
+
+fn index_in(secret: &Secret) -> Option<Index> {
+    serde_json::from_slice(&secret.data.as_ref()?.get(INDEX_ENTRY)?.0).ok()
+}
+
+fn made_of_in(secret: &Secret) -> Option<MadeOf> {
+    serde_json::from_str(secret.annotations().get(MADE_OF)?).ok()
+}
+
+/// The version of a resource: its generation, and for a key that of the Secret that holds it.
+#[must_use]
+pub fn version_of<K: Resource>(resource: &K, secret: Option<&Arc<Secret>>) -> String {
+    let generation = resource.meta().generation.unwrap_or(0);
+    let secret = secret.and_then(|secret| secret.resource_version()).unwrap_or_default();
+    format!("{generation}/{secret}")
+}
+
+/// The resources that a Snapshot has, by `metadata.uid`, with their versions.
+fn contained<'a>(inventory: &'a Inventory, snapshot: &'a Snapshot) -> impl Iterator<Item = (String, String)> {
+    let resources = &inventory.resources;
+    let full_name = |namespace: Option<String>, name: String| format!("{}/{name}", namespace.unwrap_or_default());
+    let whole: HashMap<&str, bool> = snapshot
+        .access
+        .iter()
+        .map(|access| (access.name.as_str(), access.broken))
+        .collect();
+    let keys: std::collections::HashSet<&str> = snapshot.keys.iter().map(policy::snapshot::keys::Key::name).collect();
+    let mut found = Vec::new();
+    for resource in &resources.access_policies {
+        if whole.get(full_name(resource.namespace(), resource.name_any()).as_str()) == Some(&false) {
+            found.push((resource.uid(), version_of(resource, None)));
+        }
+    }
+    for resource in &resources.api_keys {
+        if keys.contains(full_name(resource.namespace(), resource.name_any()).as_str()) {
+            let secret = key_secret(inventory, resource);
+            found.push((resource.uid(), version_of(resource, secret)));
+        }
+    }
+    let home: String = snapshot
+        .settings
+        .instance
+        .split('/')
+        .next()
+        .unwrap_or_default()
+        .to_owned();
+    let at_home = |namespace: Option<String>| namespace.as_deref() == Some(home.as_str());
+    let named = |name: &String| snapshot.settings.instance == format!("{home}/{name}");
+    let authds = resources
+        .authds
+        .iter()
+        .filter(|one| at_home(one.namespace()) && named(&one.name_any()));
+    found.extend(authds.map(|one| (one.uid(), version_of(one, None))));
+    let providers = resources.providers.iter().filter(|one| at_home(one.namespace()));
+    found.extend(providers.map(|one| (one.uid(), version_of(one, None))));
+    let mappings = resources.role_mappings.iter().filter(|one| at_home(one.namespace()));
+    found.extend(mappings.map(|one| (one.uid(), version_of(one, None))));
+    found.into_iter().filter_map(|(uid, version)| Some((uid?, version)))
+}
+
+/// The Secret that holds a key.
+#[must_use]
+pub fn key_secret<'a>(inventory: &'a Inventory, resource: &crds::ApiKey) -> Option<&'a Arc<Secret>> {
+    let name = resource.spec.secret_name.as_ref()?;
+    inventory.secret(&resource.namespace().unwrap_or_default(), name)
+}
