@@ -14,6 +14,8 @@ mod architecture;
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod cluster;
+#[cfg(test)]
 mod durability;
 #[cfg(test)]
 mod forward_auth;

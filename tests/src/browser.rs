@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use serde_json::{Value, json};
 
-use crate::repository;
+use crate::{cache, repository};
 
 /// As `tests/run` has it.
 const PLAYWRIGHT: &str = "playwright-core@1.65.1";
@@ -169,14 +169,7 @@ impl Visit {
 fn playwright() -> PathBuf {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock();
-    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
-    let cache = variable("AUTHD_TESTS_CACHE").unwrap_or_else(|| {
-        variable("XDG_CACHE_HOME")
-            .or_else(|| variable("HOME").map(|home| home.join(".cache")))
-            .unwrap_or_else(std::env::temp_dir)
-            .join("authd-tests")
-    });
-    let folder = cache.join("playwright");
+    let folder = cache().join("playwright");
     if !folder.join("node_modules/playwright-core").is_dir() {
         install(&folder);
     }

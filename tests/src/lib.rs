@@ -10,6 +10,7 @@
 
 pub mod authd;
 pub mod browser;
+pub mod cluster;
 pub mod http;
 pub mod nginx;
 pub mod process;
@@ -28,4 +29,16 @@ pub fn repository() -> PathBuf {
         .parent()
         .expect("the crate lies in a folder of the repository")
         .to_owned()
+}
+
+/// Where downloads are kept, as `tests/run` says.
+#[must_use]
+pub fn cache() -> PathBuf {
+    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    variable("AUTHD_TESTS_CACHE").unwrap_or_else(|| {
+        variable("XDG_CACHE_HOME")
+            .or_else(|| variable("HOME").map(|home| home.join(".cache")))
+            .unwrap_or_else(std::env::temp_dir)
+            .join("authd-tests")
+    })
 }

@@ -45,15 +45,26 @@ impl Process {
     /// It cannot be started.
     #[must_use]
     pub fn start(command: &mut Command) -> Self {
+        Self::attempt(command).unwrap_or_else(|error| panic!("{command:?}: {error}"))
+    }
+
+    /// Starts a program that may not be there.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    ///
+    /// # Panics
+    /// Never: the streams are pipes.
+    pub fn attempt(command: &mut Command) -> std::io::Result<Self> {
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let mut child = command.spawn()?;
         let output = Lines::follow(child.stdout.take().expect("stdout is a pipe"));
         let errors = Lines::follow(child.stderr.take().expect("stderr is a pipe"));
-        Self { child, output, errors }
+        Ok(Self { child, output, errors })
     }
 
     /// What it wrote to standard output.
