@@ -1,5 +1,6 @@
 //! The cluster that other stories rest on is a real one: what it refuses, a cluster refuses, and what it runs, runs.
 
+mod authd;
 mod pods;
 
 use tests::cluster::{Cluster, User};

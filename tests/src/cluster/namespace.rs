@@ -4,7 +4,7 @@ use std::fmt::{Display, Formatter};
 use std::ops::Deref;
 use std::process::{Command, Stdio};
 
-use super::{Cluster, User, kubectl};
+use super::{Cluster, START, User, kubectl};
 use crate::wait;
 
 /// A namespace, which is its name, and is deleted when it is dropped.
@@ -18,7 +18,7 @@ impl Namespace {
     pub(super) async fn new(cluster: &Cluster, name: String) -> Self {
         cluster.kubectl(&["create", "namespace", &name]).await.ok();
         for every in ["serviceaccount/default", "configmap/kube-root-ca.crt"] {
-            wait::until(every, || async {
+            wait::within(START, every, || async {
                 cluster.kubectl(&["get", every, "--namespace", &name]).await.attempt()
             })
             .await;

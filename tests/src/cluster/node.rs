@@ -5,8 +5,9 @@
 //! files of this machine, writes into memory and into its volumes, and has its volumes where it mounts them.
 //!
 //! Deliberately not here: images, users, limits and everything else of `securityContext` (all run as the test does), init
-//! containers, startup probes and others than `httpGet`, `exec`, `kubectl logs`, hooks other than a `preStop` that sleeps, node selectors and
-//! affinities. It needs root, for the containers' mounts. Containers share this machine's ports: they have to listen on the Pod's address, not on all.
+//! containers, startup probes and probes other than `httpGet`, `exec`, `kubectl logs`, hooks other than a `preStop` that sleeps,
+//! node selectors and affinities. It needs root, for the containers' mounts, and containers share this machine's ports: they
+//! have to listen on the Pod's address, not on all.
 
 mod container;
 mod environment;
