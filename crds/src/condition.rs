@@ -94,6 +94,8 @@ reasons! {
     InstanceNotReady,
     /// Resources vanished together with the definition of their kind: what was published before stays.
     Held,
+    /// Something that the Authd needs in the cluster could not be made.
+    NotDeployed,
     /// Every replica enforces it.
     Enforced,
     /// Not every replica enforces it yet.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use k8s_openapi::NamespaceResourceScope;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::core::{ApiResource, DynamicObject};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -83,7 +84,8 @@ impl Cluster {
     /// It is there (409), or the call failed.
     pub async fn create<K: Namespaced>(&self, object: &K) -> Result<K, Error> {
         let api = self.api(&object.namespace().unwrap_or_default());
-        self.write::<K, _>(
+        self.write(
+            &K::kind(&()),
             "create",
             api.create(
                 &PostParams {
@@ -106,8 +108,12 @@ impl Cluster {
             field_manager: Some(MANAGER.to_owned()),
             ..PostParams::default()
         };
-        self.write::<K, _>("replace", api.replace(&object.name_any(), &parameters, object))
-            .await
+        self.write(
+            &K::kind(&()),
+            "replace",
+            api.replace(&object.name_any(), &parameters, object),
+        )
+        .await
     }
 
     /// Changes some members of an object (RFC 7386).
@@ -120,22 +126,35 @@ impl Cluster {
             field_manager: Some(MANAGER.to_owned()),
             ..PatchParams::default()
         };
-        self.write::<K, _>("patch", api.patch(name, &parameters, &Patch::Merge(change)))
-            .await
+        self.write(
+            &K::kind(&()),
+            "patch",
+            api.patch(name, &parameters, &Patch::Merge(change)),
+        )
+        .await
     }
 
     /// Makes an object what it should be, by server-side apply.
     ///
     /// # Errors
     /// The call failed.
-    pub async fn apply<K: Namespaced>(&self, object: &K) -> Result<K, Error> {
-        let api = self.api(&object.namespace().unwrap_or_default());
+    pub async fn apply(&self, kind: &ApiResource, object: &DynamicObject) -> Result<DynamicObject, Error> {
+        let api = self.api_of(kind, object);
         let parameters = PatchParams::apply(MANAGER).force();
-        self.write::<K, _>(
-            "apply",
-            api.patch(&object.name_any(), &parameters, &Patch::Apply(object)),
-        )
-        .await
+        let (name, patch) = (object.name_any(), Patch::Apply(object));
+        let call = api.patch(&name, &parameters, &patch);
+        self.write(&kind.kind, "apply", call).await
+    }
+
+    /// The object of that kind and name, if there is one and it can be read.
+    pub async fn find(&self, kind: &ApiResource, like: &DynamicObject) -> Option<DynamicObject> {
+        let api = self.api_of(kind, like);
+        let found = tokio::time::timeout(DEADLINE, api.get_opt(&like.name_any())).await;
+        found.ok()?.ok()?
+    }
+
+    fn api_of(&self, kind: &ApiResource, object: &DynamicObject) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), &object.namespace().unwrap_or_default(), kind)
     }
 
     /// Writes the status of an object.
@@ -145,16 +164,20 @@ impl Cluster {
     pub async fn status<K: Namespaced>(&self, namespace: &str, name: &str, status: &Value) -> Result<K, Error> {
         let api = self.api(namespace);
         let parameters = PatchParams::apply(MANAGER).force();
-        self.write::<K, _>("status", api.patch_status(name, &parameters, &Patch::Apply(status)))
-            .await
+        self.write(
+            &K::kind(&()),
+            "status",
+            api.patch_status(name, &parameters, &Patch::Apply(status)),
+        )
+        .await
     }
 
     /// Deletes an object, if it is still the one that was meant. That it is gone already is no error.
     ///
     /// # Errors
     /// The call failed.
-    pub async fn delete<K: Namespaced>(&self, object: &K) -> Result<(), Error> {
-        let api: Api<K> = self.api(&object.namespace().unwrap_or_default());
+    pub async fn delete(&self, kind: &ApiResource, object: &DynamicObject) -> Result<(), Error> {
+        let api = self.api_of(kind, object);
         let parameters = DeleteParams {
             preconditions: Some(Preconditions {
                 uid: object.uid(),
@@ -162,25 +185,24 @@ impl Cluster {
             }),
             ..DeleteParams::background()
         };
-        match self
-            .write::<K, _>("delete", api.delete(&object.name_any(), &parameters))
-            .await
-        {
+        let name = object.name_any();
+        let call = api.delete(&name, &parameters);
+        match self.write(&kind.kind, "delete", call).await {
             Err(error) if matches!(error.code(), Some(404 | 409)) => Ok(()),
             other => other.map(drop),
         }
     }
 
-    async fn write<K: Namespaced, T>(
+    async fn write<T>(
         &self,
+        kind: &str,
         verb: &'static str,
         call: impl Future<Output = kube::Result<T>>,
     ) -> Result<T, Error> {
         if !self.fence.is_open() {
             return Err(Error::Fenced);
         }
-        let kind = K::kind(&()).into_owned();
-        metrics::counter!("authd_operator_writes_total", "kind" => kind, "verb" => verb).increment(1);
+        metrics::counter!("authd_operator_writes_total", "kind" => kind.to_owned(), "verb" => verb).increment(1);
         tokio::time::timeout(DEADLINE, call)
             .await
             .map_err(|_| Error::Late)?

@@ -124,6 +124,11 @@ pub async fn check(
     Ok(made_of)
 }
 
+/// The `metadata.uid` of the definition of Authds, if it stands.
+pub async fn authds_stand(client: &Client) -> Option<String> {
+    standing(client).await.remove("Authd").flatten()
+}
+
 /// The `metadata.uid` of each definition that stands; `None` for one that is gone, is going, or cannot be read.
 async fn standing(client: &Client) -> BTreeMap<&'static str, Option<String>> {
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::PostParams;
@@ -228,10 +227,4 @@ impl Candidate {
         }
         Ok(())
     }
-}
-
-/// Whether a Lease that was renewed then still counts.
-#[must_use]
-pub fn is_recent(renewed: Timestamp, now: Timestamp, seconds: i64) -> bool {
-    now.as_second().saturating_sub(renewed.as_second()) <= seconds
 }

@@ -3,9 +3,11 @@
 //! The operator serves nobody. While it is down, or the API server is, replicas go on with what was published last.
 
 mod admin;
+mod children;
 mod clock;
 mod cluster;
 pub mod config;
+mod deploy;
 mod guard;
 mod inventory;
 mod leader;

@@ -118,7 +118,7 @@ impl Publisher {
         if let Some(index) = &current
             && missing.is_empty()
         {
-            self.settle(&name, shards, index.clone(), inventory, snapshot);
+            self.settle(&name, (shards, index.clone()), inventory, snapshot);
             return Ok(false);
         }
         let made_of = standing.as_deref().and_then(made_of_in);
@@ -142,11 +142,11 @@ impl Publisher {
                 index
             }
         };
-        self.settle(&name, shards, index, inventory, snapshot);
+        self.settle(&name, (shards, index), inventory, snapshot);
         Ok(true)
     }
 
-    fn settle(&mut self, name: &str, shards: Shards, index: Index, inventory: &Inventory, snapshot: &Snapshot) {
+    fn settle(&mut self, name: &str, (shards, index): (Shards, Index), inventory: &Inventory, snapshot: &Snapshot) {
         let published = self.published.entry(name.to_owned()).or_default();
         let sequence = index.sequence;
         let mut since = HashMap::with_capacity(published.since.len());

@@ -14,7 +14,7 @@ use kube::runtime::events::{Event, EventType, Recorder};
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
-use crate::plan::{Instance, Plan};
+use crate::plan::Instance;
 use crate::publish::Publisher;
 use crate::replicas::Replicas;
 use subject::Subject;
@@ -79,14 +79,14 @@ pub struct Report {
 
 /// What there is to know, beside the resource itself.
 pub struct Known<'a> {
-    /// What is wrong with which resource.
-    pub plan: &'a Plan,
     /// What is published.
     pub publisher: &'a Publisher,
     /// Who serves what.
     pub replicas: &'a Replicas,
     /// Why an instance was not published, by its name.
     pub failures: &'a HashMap<String, (Reason, String)>,
+    /// Why something that an instance needs could not be made, by its name.
+    pub refusals: &'a HashMap<String, String>,
 }
 
 impl Known<'_> {
@@ -106,7 +106,8 @@ impl Known<'_> {
         let published = self.published(instance, since, &accepted);
         let (enforced, count) = self.enforced(instance, since);
         let all = [&accepted, &published, &enforced];
-        let ready = all.into_iter().find(|said| !said.holds);
+        let deployed = self.deployed(subject);
+        let ready = all.into_iter().chain(&deployed).find(|said| !said.holds);
         let ready = ready.cloned().unwrap_or_else(|| Said::yes(Reason::Ready, ""));
         let mut conditions = vec![
             (ConditionType::Accepted, accepted),
@@ -122,6 +123,14 @@ impl Known<'_> {
             enforced: count.filter(|_| subject.tracks_enforcement),
             more: subject.more.clone(),
         }
+    }
+
+    /// What stands in the way of an Authd beside its own conditions.
+    fn deployed(&self, subject: &Subject<'_>) -> Option<Said> {
+        let instance = subject.instance?;
+        let refusal = self.refusals.get(&instance.full_name())?;
+        let is_authd = instance.authd.metadata.uid.as_ref() == Some(&subject.uid);
+        is_authd.then(|| Said::no(Reason::NotDeployed, refusal.clone()))
     }
 
     fn published(&self, instance: Option<&Instance>, since: Option<u64>, accepted: &Said) -> Said {

@@ -8,8 +8,10 @@ use kube::runtime::events::{Recorder, Reporter as EventSource};
 use policy::snapshot::shard;
 use tokio::sync::watch::Receiver;
 
+use crate::children::Children;
 use crate::clock;
 use crate::cluster::{Cluster, MANAGER};
+use crate::deploy;
 use crate::inventory::Inventory;
 use crate::mint;
 use crate::plan::{Instance, Plan};
@@ -37,9 +39,12 @@ pub struct Rounds {
     plan: Plan,
     publisher: Publisher,
     replicas: Replicas,
+    children: Children,
     reporter: Reporter,
     /// Why an instance was not published, by its name.
     failures: HashMap<String, (Reason, String)>,
+    /// Why something that an instance needs could not be made, by its name.
+    refusals: HashMap<String, String>,
     failed_in_a_row: u32,
     /// When statuses are written though replicas have not caught up.
     report_by: Option<Instant>,
@@ -64,8 +69,10 @@ impl Rounds {
             plan: Plan::default(),
             publisher: Publisher::default(),
             replicas: Replicas::default(),
+            children: Children::default(),
             reporter: Reporter::default(),
             failures: HashMap::new(),
+            refusals: HashMap::new(),
             failed_in_a_row: 0,
             report_by: None,
             next: None,
@@ -141,6 +148,9 @@ impl Rounds {
         if changes.resources || is_due {
             self.publish().await;
         }
+        if changes.resources || changes.children || is_due {
+            self.deploy().await;
+        }
         if self.is_time_to_report() {
             self.report().await;
         }
@@ -185,12 +195,34 @@ impl Rounds {
         if has_written {
             self.report_by = Some(Instant::now() + PATIENCE);
         }
-        self.failed_in_a_row = if self.failures.is_empty() {
-            0
-        } else {
-            self.failed_in_a_row + 1
-        };
-        if self.failed_in_a_row > 0 {
+    }
+
+    async fn deploy(&mut self) {
+        self.refusals.clear();
+        for instance in &self.plan.instances {
+            let published = self.publisher.published(instance);
+            let Some(published) = published.filter(|published| published.index.is_some()) else {
+                continue;
+            };
+            let image = instance.authd.spec.image.as_deref().unwrap_or(&self.image);
+            let desired = deploy::objects(&instance.authd, published.shard_count(), image);
+            let with = (&self.cluster, &self.recorder);
+            if let Err(refusal) = self.children.keep(with, &self.world, instance, &desired).await {
+                tracing::warn!(instance = instance.full_name(), %refusal, "not_deployed");
+                self.refusals.insert(instance.full_name(), refusal.to_string());
+            }
+        }
+        self.children
+            .prune(&self.cluster, &self.world, &self.plan.instances)
+            .await;
+        self.try_again();
+    }
+
+    /// After failures, comes back in ever longer pauses.
+    fn try_again(&mut self) {
+        let has_failed = !self.failures.is_empty() || !self.refusals.is_empty();
+        self.failed_in_a_row = if has_failed { self.failed_in_a_row + 1 } else { 0 };
+        if has_failed {
             let doubled = RETRY.0 * 2_u32.saturating_pow(self.failed_in_a_row.min(7) - 1);
             self.come_back(doubled.min(RETRY.1));
         }
@@ -214,10 +246,10 @@ impl Rounds {
     async fn report(&mut self) {
         self.report_by = None;
         let known = Known {
-            plan: &self.plan,
             publisher: &self.publisher,
             replicas: &self.replicas,
             failures: &self.failures,
+            refusals: &self.refusals,
         };
         let sources = Sources {
             inventory: &self.inventory,

@@ -12,20 +12,19 @@ use crds::published::INSTANCE_LABEL;
 use crds::{AccessPolicy, ApiKey, AuthProvider, Authd, RoleMapping};
 use futures::StreamExt as _;
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{Namespace, Secret, Service, ServiceAccount};
-use k8s_openapi::api::networking::v1::NetworkPolicy;
-use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
-use kube::core::{DeserializeGuard, PartialObjectMeta};
-use kube::runtime::reflector::{self, Lookup, Store, store::Writer};
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::core::{ApiResource, DeserializeGuard, DynamicObject, PartialObjectMeta};
+use kube::runtime::reflector::{Store, store::Writer};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
+
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use crate::children;
 
 /// How long the API server keeps a watch open; a connection that was dropped silently is noticed soon after.
 const WATCH_SECONDS: u32 = 60;
@@ -51,6 +50,8 @@ pub struct World {
     pub secrets: BTreeMap<String, Store<Secret>>,
     /// Leases of replicas in those namespaces.
     pub leases: Vec<Store<Lease>>,
+    /// What was deployed in those namespaces, by kind and namespace.
+    pub children: Vec<Store<DynamicObject>>,
     /// What came of each watch.
     pub watches: Arc<Watches>,
 }
@@ -188,6 +189,7 @@ impl Watching {
         let ours = watcher::Config::default().labels(INSTANCE_LABEL);
         let mut secrets = BTreeMap::new();
         let mut leases = Vec::new();
+        let mut children = Vec::new();
         for namespace in namespaces {
             // Releases of Helm are large, and none of ours.
             let plain = watcher::Config::default().fields("type!=helm.sh/release.v1");
@@ -196,13 +198,9 @@ impl Watching {
                 self.inside::<Secret>(namespace, plain, For::Resources),
             );
             leases.push(self.inside::<Lease>(namespace, ours.clone(), For::Replicas));
-            self.inside::<Deployment>(namespace, ours.clone(), For::Children);
-            self.inside::<Service>(namespace, ours.clone(), For::Children);
-            self.inside::<ServiceAccount>(namespace, ours.clone(), For::Children);
-            self.inside::<Role>(namespace, ours.clone(), For::Children);
-            self.inside::<RoleBinding>(namespace, ours.clone(), For::Children);
-            self.inside::<PodDisruptionBudget>(namespace, ours.clone(), For::Children);
-            self.inside::<NetworkPolicy>(namespace, ours.clone(), For::Children);
+            for kind in children::kinds() {
+                children.push(self.children(namespace, &kind, ours.clone()));
+            }
         }
         World {
             authds: self.everywhere(),
@@ -213,6 +211,7 @@ impl Watching {
             namespaces: self.namespaces(),
             secrets,
             leases,
+            children,
             watches: Arc::clone(&self.watches),
         }
     }
@@ -249,11 +248,31 @@ impl Watching {
         self.keep(api, watcher::Config::default(), "namespaces".to_owned(), For::Resources)
     }
 
+    fn children(&self, namespace: &str, kind: &ApiResource, config: watcher::Config) -> Store<DynamicObject> {
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, kind);
+        let name = format!("{} in {namespace}", kind.plural);
+        self.keep_with(Writer::new(kind.clone()), api, config, (name, For::Children))
+    }
+
     fn keep<K>(&self, api: Api<K>, config: watcher::Config, name: String, what: For) -> Store<K>
     where
         K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + DeserializeOwned + Send + Sync + 'static,
     {
-        let (store, writer) = reflector::store();
+        self.keep_with(Writer::new(()), api, config, (name, what))
+    }
+
+    fn keep_with<K>(
+        &self,
+        writer: Writer<K>,
+        api: Api<K>,
+        config: watcher::Config,
+        (name, what): (String, For),
+    ) -> Store<K>
+    where
+        K: Resource + Clone + std::fmt::Debug + DeserializeOwned + Send + Sync + 'static,
+        K::DynamicType: Eq + std::hash::Hash + Clone + Send + Sync,
+    {
+        let store = writer.as_reader();
         self.watches.note(&name, false, None);
         let following = Following {
             api,
@@ -285,14 +304,8 @@ struct Following<K> {
 
 impl<K> Following<K>
 where
-    K: Resource<DynamicType = ()>
-        + Lookup<DynamicType = ()>
-        + Clone
-        + std::fmt::Debug
-        + DeserializeOwned
-        + Send
-        + Sync
-        + 'static,
+    K: Resource + Clone + std::fmt::Debug + DeserializeOwned + Send + Sync + 'static,
+    K::DynamicType: Eq + std::hash::Hash + Clone + Send + Sync,
 {
     async fn run(self, mut writer: Writer<K>) {
         loop {

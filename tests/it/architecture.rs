@@ -10,12 +10,13 @@ use serde_json::Value;
 use tests::repository;
 
 /// Each crate, and the crates of ours that it may lean on.
-const DIRECTIONS: [(&str, &[&str]); 5] = [
+const DIRECTIONS: [(&str, &[&str]); 6] = [
     ("crds", &[]),
     ("policy", &["crds"]),
+    ("operator", &["crds", "policy"]),
     ("authd", &["crds", "policy"]),
-    ("tests", &["crds", "policy", "authd"]),
-    ("bench", &["crds", "policy", "authd", "tests"]),
+    ("tests", &["crds", "policy", "operator", "authd"]),
+    ("bench", &["crds", "policy", "operator", "authd", "tests"]),
 ];
 
 /// What the documents may be long.

@@ -12,7 +12,7 @@ use kube::core::DeserializeGuard;
 use kube::{Resource, ResourceExt as _};
 use serde_json::{Value, json};
 
-use super::{Call, Outcome, Report, reference};
+use super::{Call, Report, reference};
 use crate::cluster::{Cluster, Namespaced};
 use crate::inventory::Inventory;
 use crate::plan::{Instance, Plan};
@@ -124,8 +124,9 @@ fn subject<'a, K: Reported>(object: &DeserializeGuard<K>, sources: Sources<'a>, 
 }
 
 async fn write<K: Reported>(cluster: Cluster, status: Value) -> Result<u128, crate::cluster::Error> {
-    let text = |member: &str| status["metadata"][member].as_str().unwrap_or_default().to_owned();
-    let written: K = cluster.status(&text("namespace"), &text("name"), &status).await?;
+    let text = |path: &str| status.pointer(path).and_then(Value::as_str).unwrap_or_default();
+    let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
+    let written: K = cluster.status(namespace, name, &status).await?;
     Ok(written
         .resource_version()
         .and_then(|version| version.parse().ok())

@@ -204,6 +204,7 @@ fn the_stories_show_every_reason_that_compiling_gives() {
         Reason::NotPublished,
         Reason::InstanceNotReady,
         Reason::Held,
+        Reason::NotDeployed,
         Reason::Enforced,
         Reason::Waiting,
         Reason::NoReplicas,

@@ -1,0 +1,289 @@
+//! What an Authd becomes in the cluster, made and kept as it should be.
+//!
+//! Nothing here has an owner reference: if the definition of Authds is removed, the API server deletes every Authd, and what was
+//! deployed must go on. What belonged to an Authd is deleted when the Authd was seen to go while its definition stood.
+
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{Hash as _, Hasher as _};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crds::published::INSTANCE_LABEL;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::{ObjectReference, Secret, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use kube::ResourceExt as _;
+use kube::core::{ApiResource, DynamicObject};
+use kube::runtime::events::{Event, EventType, Recorder};
+
+use crate::cluster::{Cluster, Error};
+use crate::guard;
+use crate::plan::Instance;
+use crate::report::reference;
+use crate::watch::World;
+
+/// How long what was written is believed though the watch has not brought it yet.
+const BELIEVED: Duration = Duration::from_secs(2);
+
+/// The kinds that an Authd becomes, in the order in which they are made.
+#[must_use]
+pub fn kinds() -> [ApiResource; 7] {
+    [
+        ApiResource::erase::<ServiceAccount>(&()),
+        ApiResource::erase::<Role>(&()),
+        ApiResource::erase::<RoleBinding>(&()),
+        ApiResource::erase::<NetworkPolicy>(&()),
+        ApiResource::erase::<Service>(&()),
+        ApiResource::erase::<Deployment>(&()),
+        ApiResource::erase::<PodDisruptionBudget>(&()),
+    ]
+}
+
+/// What was made, and as what the API server has it.
+#[derive(Default)]
+pub struct Children {
+    made: HashMap<Key, Made>,
+    /// Authds that were there, with the definition that they had.
+    instances: BTreeMap<String, Option<String>>,
+    definition: Option<String>,
+}
+
+/// Kind, namespace and name.
+type Key = (String, String, String);
+
+struct Made {
+    desired: u64,
+    live: u64,
+    version: u128,
+    at: Instant,
+}
+
+impl Made {
+    /// Whether the watch may not have brought yet what was written.
+    fn is_ahead_of(&self, live: Option<&DynamicObject>) -> bool {
+        self.at.elapsed() < BELIEVED && live.is_none_or(|live| version(live) < self.version)
+    }
+}
+
+/// The API server's versions are numbers that grow.
+fn version(object: &DynamicObject) -> u128 {
+    object
+        .resource_version()
+        .and_then(|version| version.parse().ok())
+        .unwrap_or(0)
+}
+
+/// Why an object was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// There is one of that name, and it is not of this Authd.
+    #[error("{kind} `{name}` is there already and does not belong to this Authd: rename or remove it")]
+    Taken {
+        /// Its kind.
+        kind: String,
+        /// Its name.
+        name: String,
+    },
+    /// The call failed.
+    #[error("{kind} `{name}`: {error}")]
+    Call {
+        /// Its kind.
+        kind: String,
+        /// Its name.
+        name: String,
+        /// What failed.
+        error: Error,
+    },
+}
+
+impl Children {
+    /// Makes what is not there, and puts back what somebody changed.
+    ///
+    /// # Errors
+    /// Something cannot be made; the rest is tried all the same, and the first refusal returned.
+    pub async fn keep(
+        &mut self,
+        (cluster, recorder): (&Cluster, &Recorder),
+        world: &World,
+        instance: &Instance,
+        desired: &[DynamicObject],
+    ) -> Result<(), Refusal> {
+        let mut refused = Ok(());
+        for object in desired {
+            let outcome = self.keep_one(cluster, world, instance, object).await;
+            match outcome {
+                Ok(Some(put_back)) => tell(recorder, instance, &put_back).await,
+                Ok(None) => {}
+                Err(refusal) if refused.is_ok() => refused = Err(refusal),
+                Err(_) => {}
+            }
+        }
+        refused
+    }
+
+    /// What was put back, if something was.
+    async fn keep_one(
+        &mut self,
+        cluster: &Cluster,
+        world: &World,
+        instance: &Instance,
+        object: &DynamicObject,
+    ) -> Result<Option<String>, Refusal> {
+        let Some(kind) = kind_of(object) else { return Ok(None) };
+        let (kind_name, name) = (kind.kind.clone(), object.name_any());
+        let key = (kind_name.clone(), object.namespace().unwrap_or_default(), name.clone());
+        let desired = fingerprint(object);
+        let live = live(world, &key);
+        let made = self.made.get(&key);
+        let as_made = made.is_some_and(|made| made.desired == desired);
+        let stands = |made: &Made| {
+            let is_live = live.as_deref().is_some_and(|live| made.live == fingerprint(live));
+            made.desired == desired && (is_live || made.is_ahead_of(live.as_deref()))
+        };
+        if made.is_some_and(stands) {
+            return Ok(None);
+        }
+        let refused = |error| Refusal::Call {
+            kind: kind_name.clone(),
+            name: name.clone(),
+            error,
+        };
+        if live.is_none() && !self.made.contains_key(&key) && is_taken(cluster, &kind, object, instance).await {
+            return Err(Refusal::Taken { kind: kind_name, name });
+        }
+        let applied = cluster.apply(&kind, object).await.map_err(refused)?;
+        let now = fingerprint(&applied);
+        let changed = live.as_deref().is_none_or(|live| fingerprint(live) != now);
+        let made = Made {
+            desired,
+            live: now,
+            version: version(&applied),
+            at: Instant::now(),
+        };
+        self.made.insert(key, made);
+        Ok((as_made && changed).then(|| format!("{kind_name} `{name}`")))
+    }
+
+    /// Deletes what belonged to Authds that went while their definition stood, and remembers those that are there.
+    pub async fn prune(&mut self, cluster: &Cluster, world: &World, instances: &[Instance]) {
+        let present: BTreeSet<String> = instances.iter().map(Instance::full_name).collect();
+        let gone: Vec<String> = self
+            .instances
+            .keys()
+            .filter(|name| !present.contains(*name))
+            .cloned()
+            .collect();
+        let has_new = present.iter().any(|name| !self.instances.contains_key(name));
+        if has_new || !gone.is_empty() {
+            self.definition = guard::authds_stand(&cluster.client()).await;
+        }
+        for name in gone {
+            let had = self.instances.remove(&name).flatten();
+            if had.is_some() && had == self.definition {
+                self.delete(cluster, world, &name).await;
+            } else {
+                tracing::warn!(
+                    instance = name,
+                    "instance_kept: its definition went with it, so what was deployed stays"
+                );
+            }
+        }
+        for name in present {
+            self.instances.entry(name).or_insert_with(|| self.definition.clone());
+        }
+    }
+
+    async fn delete(&mut self, cluster: &Cluster, world: &World, instance: &str) {
+        let Some((namespace, name)) = instance.split_once('/') else {
+            return;
+        };
+        let deployed = world.children.iter().flat_map(|store| store.state());
+        let deployed = deployed.filter_map(|child| Some((kind_of(&child)?, child)));
+        let secrets = world.secrets.get(namespace).into_iter().flat_map(|store| store.state());
+        let secrets = secrets.map(|secret| (ApiResource::erase::<Secret>(&()), Arc::new(named(&*secret))));
+        let leases = world.leases.iter().flat_map(|store| store.state());
+        let leases = leases.map(|lease| (ApiResource::erase::<Lease>(&()), Arc::new(named(&*lease))));
+        let belongs = |child: &DynamicObject| {
+            child.namespace().as_deref() == Some(namespace)
+                && child.labels().get(INSTANCE_LABEL).is_some_and(|of| of == name)
+        };
+        for (kind, child) in deployed
+            .chain(secrets)
+            .chain(leases)
+            .filter(|(_, child)| belongs(child))
+        {
+            if let Err(error) = cluster.delete(&kind, &child).await {
+                tracing::warn!(kind = kind.kind, name = child.name_any(), %error, "child_not_deleted");
+            }
+        }
+        self.made.retain(|(_, in_namespace, _), _| in_namespace != namespace);
+        tracing::info!(instance, "instance_deleted");
+    }
+}
+
+/// The metadata alone, for a kind that is watched by its own type.
+fn named<K: kube::Resource<DynamicType = ()>>(object: &K) -> DynamicObject {
+    DynamicObject {
+        types: None,
+        metadata: object.meta().clone(),
+        data: serde_json::Value::Null,
+    }
+}
+
+fn kind_of(object: &DynamicObject) -> Option<ApiResource> {
+    let name = &object.types.as_ref()?.kind;
+    kinds().into_iter().find(|kind| kind.kind == *name)
+}
+
+fn live(world: &World, (kind, namespace, name): &Key) -> Option<Arc<DynamicObject>> {
+    let same = |child: &DynamicObject| {
+        child.types.as_ref().is_some_and(|types| types.kind == *kind)
+            && child.namespace().as_ref() == Some(namespace)
+            && child.name_any() == *name
+    };
+    world.children.iter().find_map(|store| store.find(same))
+}
+
+/// Whether something of that name is there that is not of this Authd: the watch shows only what carries the label.
+async fn is_taken(cluster: &Cluster, kind: &ApiResource, object: &DynamicObject, instance: &Instance) -> bool {
+    let found = cluster.find(kind, object).await;
+    let own = |found: &DynamicObject| found.labels().get(INSTANCE_LABEL) == Some(&instance.authd.name_any());
+    found.is_some_and(|found| !own(&found))
+}
+
+/// What somebody may have changed: all but what the API server and controllers write.
+fn fingerprint(object: &DynamicObject) -> u64 {
+    let mut data = object.data.clone();
+    if let Some(members) = data.as_object_mut() {
+        members.remove("status");
+    }
+    let mut hasher = DefaultHasher::new();
+    data.to_string().hash(&mut hasher);
+    let noise = |name: &str| name.starts_with("deployment.kubernetes.io/");
+    let annotations = object.annotations().iter().filter(|(name, _)| !noise(name));
+    annotations
+        .chain(object.labels())
+        .for_each(|pair| pair.hash(&mut hasher));
+    hasher.finish()
+}
+
+async fn tell(recorder: &Recorder, instance: &Instance, what: &str) {
+    tracing::warn!(instance = instance.full_name(), what, "put_back");
+    let event = Event {
+        type_: EventType::Warning,
+        reason: "PutBack".to_owned(),
+        note: Some(format!(
+            "{what} was changed by somebody else and put back: change the Authd instead"
+        )),
+        action: "Deploy".to_owned(),
+        secondary: None,
+    };
+    let about: ObjectReference = reference(&instance.authd);
+    if let Err(error) = recorder.publish(&event, &about).await {
+        tracing::debug!(%error, "event_not_written");
+    }
+}
