@@ -1,28 +1,24 @@
-//! What became of each resource, written to its status when it is not what the status says.
+//! What became of each resource, and what its status should say of it. Writing it down is in `queue`.
 
+mod queue;
 mod subject;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use crds::{Condition, ConditionType, Reason, Resource, ResourceExt, Time};
-use futures::StreamExt as _;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::runtime::events::{Event, EventType, Recorder};
-use serde_json::{Value, json};
+use kube::runtime::events::{Event, EventType};
+use serde_json::Value;
 
-use crate::cluster::Cluster;
 use crate::plan::Instance;
 use crate::publish::Publisher;
 use crate::replicas::Replicas;
 use subject::Subject;
 
+pub use queue::Queue;
 pub use subject::{Sources, all};
 
-/// How many statuses are written at a time.
-const AT_A_TIME: usize = 16;
 /// The most bytes of a message.
 const MOST_BYTES: usize = 4096;
 
@@ -138,7 +134,7 @@ impl Known<'_> {
             return Said::no(*reason, message.clone());
         }
         match (since, instance) {
-            (Some(sequence), _) => Said::yes(Reason::Published, format!("in Snapshot {sequence} and later")),
+            (Some(_), _) => Said::yes(Reason::Published, ""),
             (None, Some(instance)) if accepted.holds && instance.snapshot.is_none() => {
                 let message = format!(
                     "Authd `{}` is not accepted: what was published before stays",
@@ -170,143 +166,6 @@ impl Known<'_> {
             Said::no(Reason::Waiting, format!("{count} replicas enforce it{refusal}"))
         };
         (said, Some(count))
-    }
-}
-
-/// Statuses to write.
-#[derive(Default)]
-pub struct Reporter {
-    written: HashMap<String, Written>,
-}
-
-/// What was last written to a status, which the watch may not have brought yet.
-struct Written {
-    report: Report,
-    version: u128,
-    failures: u32,
-    not_before: Option<Instant>,
-}
-
-/// One status to write.
-struct Write {
-    uid: String,
-    report: Report,
-    status: Value,
-    call: Call,
-    event: Option<(Event, ObjectReference)>,
-}
-
-impl Reporter {
-    /// Writes the statuses that are not as they should be. When to come back, if some could not be written.
-    pub async fn report(
-        &mut self,
-        (cluster, recorder): (&Cluster, &Recorder),
-        known: &Known<'_>,
-        subjects: Vec<Subject<'_>>,
-        now: Timestamp,
-    ) -> Option<Duration> {
-        let mut writes = Vec::new();
-        let mut present = std::collections::HashSet::with_capacity(subjects.len());
-        for subject in &subjects {
-            present.insert(subject.uid.clone());
-            let report = known.report(subject);
-            if self.is_due(subject, &report) {
-                writes.push(write(subject, report, now));
-            }
-        }
-        self.written.retain(|uid, _| present.contains(uid));
-        let done = futures::stream::iter(writes)
-            .map(|write| async move {
-                let outcome = (write.call)(cluster.clone(), write.status).await;
-                if let (Ok(_), Some((event, about))) = (&outcome, &write.event)
-                    && let Err(error) = recorder.publish(event, about).await
-                {
-                    tracing::debug!(%error, "event_not_written");
-                }
-                (write.uid, write.report, outcome)
-            })
-            .buffer_unordered(AT_A_TIME)
-            .collect::<Vec<_>>()
-            .await;
-        done.into_iter()
-            .filter_map(|(uid, report, outcome)| self.note(uid, report, outcome))
-            .min()
-    }
-
-    fn is_due(&self, subject: &Subject<'_>, report: &Report) -> bool {
-        if subject.says(report) {
-            return false;
-        }
-        match self.written.get(&subject.uid) {
-            // Its status cannot be read either: what was written is what it says.
-            Some(written) if !subject.is_readable && written.failures == 0 && written.report == *report => false,
-            Some(written) if written.not_before.is_some_and(|moment| moment > Instant::now()) => false,
-            // The watch has not brought yet what was written.
-            Some(written) => {
-                written.failures > 0 || written.report != *report || subject.resource_version >= written.version
-            }
-            None => true,
-        }
-    }
-
-    fn note(&mut self, uid: String, report: Report, outcome: Result<u128, crate::cluster::Error>) -> Option<Duration> {
-        let failures = self.written.get(&uid).map_or(0, |written| written.failures);
-        let (version, failures, pause) = match outcome {
-            Ok(version) => (version, 0, None),
-            // It is gone; the watch will say so.
-            Err(error) if error.code() == Some(404) => (0, 0, None),
-            Err(error) => {
-                tracing::warn!(uid, %error, "status_not_written");
-                metrics::counter!("authd_operator_status_failures_total").increment(1);
-                (0, failures + 1, Some(pause(failures)))
-            }
-        };
-        let not_before = pause.map(|pause| Instant::now() + pause);
-        self.written.insert(
-            uid,
-            Written {
-                report,
-                version,
-                failures,
-                not_before,
-            },
-        );
-        pause
-    }
-}
-
-/// Twice as long after each failure, up to a minute.
-fn pause(failures: u32) -> Duration {
-    Duration::from_millis(500) * 2_u32.saturating_pow(failures.min(7))
-}
-
-fn write(subject: &Subject<'_>, report: Report, now: Timestamp) -> Write {
-    let conditions: Vec<Condition> = report
-        .conditions
-        .iter()
-        .map(|(kind, said)| condition(subject, *kind, said, now))
-        .collect();
-    let mut status = json!({ "observedGeneration": report.generation, "conditions": conditions });
-    if let Value::Object(members) = &mut status {
-        members.extend(
-            report
-                .enforced
-                .iter()
-                .map(|count| ("enforced".to_owned(), json!(count))),
-        );
-        members.extend(
-            report
-                .more
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), value.clone())),
-        );
-    }
-    Write {
-        uid: subject.uid.clone(),
-        event: event(subject, &report),
-        status: subject.patch(&status),
-        report,
-        call: subject.call.clone(),
     }
 }
 
@@ -372,9 +231,3 @@ pub fn reference<K: Resource<DynamicType = ()>>(resource: &K) -> ObjectReference
         ..ObjectReference::default()
     }
 }
-
-/// The call that writes the status of one resource; it returns the version that was written.
-pub type Outcome = futures::future::BoxFuture<'static, Result<u128, crate::cluster::Error>>;
-
-/// Shared by all subjects of a kind.
-pub type Call = Arc<dyn Fn(Cluster, Value) -> Outcome + Send + Sync>;

@@ -17,7 +17,7 @@ use crate::mint;
 use crate::plan::{Instance, Plan};
 use crate::publish::{Error, Publisher};
 use crate::replicas::Replicas;
-use crate::report::{self, Known, Reporter, Sources};
+use crate::report::{self, Known, Queue, Sources};
 use crate::watch::{Changes, World};
 
 /// How long to wait for more changes after one, so that a burst is one round.
@@ -40,7 +40,7 @@ pub struct Rounds {
     publisher: Publisher,
     replicas: Replicas,
     children: Children,
-    reporter: Reporter,
+    statuses: Queue,
     /// Why an instance was not published, by its name.
     failures: HashMap<String, (Reason, String)>,
     /// Why something that an instance needs could not be made, by its name.
@@ -60,8 +60,10 @@ impl Rounds {
             controller: MANAGER.to_owned(),
             instance: None,
         };
+        let recorder = Recorder::new(cluster.client(), source);
+        let statuses = Queue::new(cluster.clone(), recorder.clone());
         Self {
-            recorder: Recorder::new(cluster.client(), source),
+            recorder,
             cluster,
             world,
             image,
@@ -70,7 +72,7 @@ impl Rounds {
             publisher: Publisher::default(),
             replicas: Replicas::default(),
             children: Children::default(),
-            reporter: Reporter::default(),
+            statuses,
             failures: HashMap::new(),
             refusals: HashMap::new(),
             failed_in_a_row: 0,
@@ -116,14 +118,18 @@ impl Rounds {
         }
     }
 
-    async fn changes(&self) -> Changes {
+    async fn changes(&mut self) -> Changes {
         let soonest = [self.next, self.report_by].into_iter().flatten().min();
         let soonest = soonest
             .unwrap_or_else(|| Instant::now() + COUNT_AGAIN)
             .min(Instant::now() + COUNT_AGAIN);
-        let mut changes = tokio::select! {
-            changes = self.world.watches.next() => changes,
-            () = tokio::time::sleep_until(soonest.into()) => Changes::default(),
+        let mut changes = loop {
+            tokio::select! {
+                changes = self.world.watches.next() => break changes,
+                // What changed while statuses were under way is looked at when all of them are done.
+                all_done = self.statuses.progress() => if all_done { break Changes::default() },
+                () = tokio::time::sleep_until(soonest.into()) => break Changes::default(),
+            }
         };
         if changes.resources {
             tokio::time::sleep(GATHER).await;
@@ -152,7 +158,7 @@ impl Rounds {
             self.deploy().await;
         }
         if self.is_time_to_report() {
-            self.report().await;
+            self.report();
         }
     }
 
@@ -243,7 +249,7 @@ impl Rounds {
         report_by <= Instant::now() || !self.plan.instances.iter().any(behind)
     }
 
-    async fn report(&mut self) {
+    fn report(&mut self) {
         self.report_by = None;
         let known = Known {
             publisher: &self.publisher,
@@ -257,10 +263,7 @@ impl Rounds {
             publisher: &self.publisher,
         };
         let subjects = report::all(&self.world, sources);
-        let again = self
-            .reporter
-            .report((&self.cluster, &self.recorder), &known, subjects, clock::now())
-            .await;
+        let again = self.statuses.report(&known, &subjects, clock::now());
         if let Some(pause) = again {
             self.come_back(pause);
         }

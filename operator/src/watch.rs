@@ -15,7 +15,7 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::core::{ApiResource, DeserializeGuard, DynamicObject, PartialObjectMeta};
-use kube::runtime::reflector::{Store, store::Writer};
+use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
@@ -251,19 +251,19 @@ impl Watching {
     fn children(&self, namespace: &str, kind: &ApiResource, config: watcher::Config) -> Store<DynamicObject> {
         let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, kind);
         let name = format!("{} in {namespace}", kind.plural);
-        self.keep_with(Writer::new(kind.clone()), api, config, (name, For::Children))
+        self.keep_with(kind.clone(), api, config, (name, For::Children))
     }
 
     fn keep<K>(&self, api: Api<K>, config: watcher::Config, name: String, what: For) -> Store<K>
     where
         K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + DeserializeOwned + Send + Sync + 'static,
     {
-        self.keep_with(Writer::new(()), api, config, (name, what))
+        self.keep_with((), api, config, (name, what))
     }
 
     fn keep_with<K>(
         &self,
-        writer: Writer<K>,
+        kind: K::DynamicType,
         api: Api<K>,
         config: watcher::Config,
         (name, what): (String, For),
@@ -272,9 +272,11 @@ impl Watching {
         K: Resource + Clone + std::fmt::Debug + DeserializeOwned + Send + Sync + 'static,
         K::DynamicType: Eq + std::hash::Hash + Clone + Send + Sync,
     {
+        let writer = Writer::new(kind.clone());
         let store = writer.as_reader();
         self.watches.note(&name, false, None);
         let following = Following {
+            kind,
             api,
             config: config.timeout(WATCH_SECONDS),
             name,
@@ -293,7 +295,8 @@ impl Watching {
     }
 }
 
-struct Following<K> {
+struct Following<K: Resource> {
+    kind: K::DynamicType,
     api: Api<K>,
     config: watcher::Config,
     name: String,
@@ -333,16 +336,39 @@ where
                     // They are large, and nothing here reads them.
                     object.meta_mut().managed_fields = None;
                 }
+                let matters = !matches!(event, watcher::Event::Init | watcher::Event::InitApply(_));
+                let status_only = is_status_only(&self.kind, writer, &event);
                 writer.apply_watcher_event(&event);
-                let listed = !matches!(event, watcher::Event::Init | watcher::Event::InitApply(_));
-                self.watches.note(&self.name, listed, None);
-                if listed {
+                self.watches.note(&self.name, matters, None);
+                if matters && !status_only {
                     self.watches.changed(self.what);
                 }
             }
             Err(error) => self.watches.note(&self.name, false, Some(trouble(&error))),
         }
     }
+}
+
+/// Whether all that changed is a status: that is what we write ourselves, and it has no bearing on what is published.
+fn is_status_only<K>(kind: &K::DynamicType, writer: &Writer<K>, event: &watcher::Event<K>) -> bool
+where
+    K: Resource + Clone + 'static,
+    K::DynamicType: Eq + std::hash::Hash + Clone,
+{
+    let watcher::Event::Apply(object) = event else {
+        return false;
+    };
+    let Some(known) = writer.as_reader().get(&ObjectRef::from_obj_with(object, kind.clone())) else {
+        return false;
+    };
+    let (now, before) = (object.meta(), known.meta());
+    // Secrets have no generation.
+    now.generation.is_some()
+        && now.generation == before.generation
+        && now.uid == before.uid
+        && now.annotations == before.annotations
+        && now.labels == before.labels
+        && now.deletion_timestamp == before.deletion_timestamp
 }
 
 /// What a person can do something about, without what changes from one try to the next.

@@ -12,7 +12,8 @@ use kube::core::DeserializeGuard;
 use kube::{Resource, ResourceExt as _};
 use serde_json::{Value, json};
 
-use super::{Call, Report, reference};
+use super::queue::Call;
+use super::{Report, reference};
 use crate::cluster::{Cluster, Namespaced};
 use crate::inventory::Inventory;
 use crate::plan::{Instance, Plan};
