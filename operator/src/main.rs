@@ -5,6 +5,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use operator::config::{Command, Verb};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let outcome = match Command::parse().verb {
         Verb::Run(settings) => operator::run(settings),

@@ -23,8 +23,10 @@ pub struct Plan {
 pub struct Instance {
     /// The resource.
     pub authd: Authd,
-    /// What it should serve; `None` while something that cannot be left out is wrong.
+    /// What it should serve, until it is published; it is large. `None` too while something that cannot be left out is wrong.
     pub snapshot: Option<Snapshot>,
+    /// Whether nothing is wrong that cannot be left out.
+    pub is_compiled: bool,
     /// The namespaces whose resources it reads.
     pub namespaces: BTreeSet<String>,
 }
@@ -64,6 +66,7 @@ impl Plan {
             }
             plan.instances.push(Instance {
                 authd: authd.clone(),
+                is_compiled: compiled.snapshot.is_some(),
                 snapshot: compiled.snapshot,
                 namespaces: compiled.namespaces,
             });

@@ -101,12 +101,9 @@ impl Publisher {
         &mut self,
         cluster: &Cluster,
         inventory: &Inventory,
-        instance: &Instance,
+        (instance, snapshot): (&Instance, &Snapshot),
         least: u64,
     ) -> Result<bool, Error> {
-        let Some(snapshot) = &instance.snapshot else {
-            return Ok(false);
-        };
         let name = instance.full_name();
         let before = self.published.entry(name.clone()).or_default();
         let shards = Shards::cut(snapshot, &before.shards)?;

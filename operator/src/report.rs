@@ -135,7 +135,7 @@ impl Known<'_> {
         }
         match (since, instance) {
             (Some(_), _) => Said::yes(Reason::Published, ""),
-            (None, Some(instance)) if accepted.holds && instance.snapshot.is_none() => {
+            (None, Some(instance)) if accepted.holds && !instance.is_compiled => {
                 let message = format!(
                     "Authd `{}` is not accepted: what was published before stays",
                     instance.full_name()

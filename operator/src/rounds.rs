@@ -179,16 +179,26 @@ impl Rounds {
         self.publisher.retain(&self.plan.instances);
         self.failures.clear();
         let mut has_written = false;
-        for instance in &self.plan.instances {
+        for at in 0..self.plan.instances.len() {
+            let Some(snapshot) = self
+                .plan
+                .instances
+                .get_mut(at)
+                .and_then(|instance| instance.snapshot.take())
+            else {
+                continue;
+            };
+            let Some(instance) = self.plan.instances.get(at) else {
+                continue;
+            };
             if !self.inventory.may_make_in(&instance.namespace()) {
                 continue;
             }
             let least = self.replicas.furthest(instance).max(sequence_in_status(instance));
-            match self
+            let publishing = self
                 .publisher
-                .publish(&self.cluster, &self.inventory, instance, least)
-                .await
-            {
+                .publish(&self.cluster, &self.inventory, (instance, &snapshot), least);
+            match publishing.await {
                 Ok(written) => has_written |= written,
                 Err(error) => {
                     tracing::warn!(instance = instance.full_name(), %error, "snapshot_not_published");
@@ -198,6 +208,8 @@ impl Rounds {
                 }
             }
         }
+        // What was compiled and published is not needed again, and is large.
+        self.inventory.resources = policy::Resources::default();
         if has_written {
             self.report_by = Some(Instant::now() + PATIENCE);
         }
