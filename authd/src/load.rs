@@ -11,7 +11,7 @@ mod nearest;
 mod scalar;
 mod schema;
 mod source;
-mod validate;
+pub mod validate;
 pub mod watch;
 mod yaml;
 

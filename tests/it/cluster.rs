@@ -7,7 +7,7 @@ use tests::cluster::{Cluster, User};
 use tests::{repository, wait};
 
 /// Installs the kinds, as a release does.
-async fn install_kinds(cluster: &Cluster) {
+pub(crate) async fn install_kinds(cluster: &Cluster) {
     let folder = repository().join("crds/yaml");
     let folder = folder.to_str().unwrap();
     cluster

@@ -36,4 +36,6 @@ mod robustness;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]
+mod specs;
+#[cfg(test)]
 mod tokens;

@@ -123,13 +123,14 @@ pub(super) fn of_member<'s>(schema: &'s Value, member: &str) -> Option<&'s Value
     named.or_else(|| schema.get("additionalProperties").filter(|s| s.is_object()))
 }
 
-/// Leaves out fields that are null where the schema has no null, as the API server does before it fills in defaults.
+/// Leaves out fields that are null. The API server does so where the schema has no null; elsewhere its rules (`has`) and our types
+/// take a null for a field that is not there.
 pub(super) fn drop_nulls(schema: &Value, value: &mut Value) {
     match value {
         Value::Object(members) => {
             members.retain(|name, value| {
                 let schema = schema.get("properties").and_then(|p| p.get(name));
-                !value.is_null() || schema.and_then(Value::as_object).is_none_or(|s| set(s, "nullable"))
+                !value.is_null() || !schema.is_some_and(Value::is_object)
             });
             for (name, value) in members {
                 if let Some(schema) = of_member(schema, name) {
