@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
-use policy::Snapshot;
+use policy::Engine;
 use secrecy::SecretBox;
 
 use crate::audit::{Audit, Event, Kind, Outcome};
@@ -129,7 +129,7 @@ impl App {
     ///
     /// # Errors
     /// It cannot be used; what was served goes on.
-    pub async fn put_to_use(&self, snapshot: Snapshot, digest: String) -> Result<Arc<Serving>, Error> {
+    pub async fn put_to_use(&self, engine: Engine) -> Result<Arc<Serving>, Error> {
         let before = self.serving.load_full();
         let means = Means {
             data: &self.data,
@@ -137,7 +137,7 @@ impl App {
             form_key: &self.form_key,
             now: self.now(),
         };
-        let serving = Arc::new(Serving::prepare(snapshot, digest, before.as_deref(), &means)?);
+        let serving = Arc::new(Serving::prepare(engine, before.as_deref(), &means)?);
         self.bootstrap(&serving).await?;
         self.serving.store(Some(Arc::clone(&serving)));
         metrics::gauge!("authd_snapshot_generation")

@@ -27,7 +27,7 @@ const DENIED: u8 = 3;
 /// The configuration has problems, or what was asked for does not exist.
 pub fn run(explain: &config::Explain) -> anyhow::Result<ExitCode> {
     let ready = source::read(&explain.source, explain.instance.as_deref())?;
-    let engine = Engine::new(ready.snapshot, ready.digest)?;
+    let engine = ready.engine()?;
     let principal = principal(&engine, explain)?;
     let (scheme, host, uri) = split(&explain.url)?;
     let target =

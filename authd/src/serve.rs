@@ -46,7 +46,7 @@ async fn begin(serve: Serve) -> anyhow::Result<ExitCode> {
     let metrics = Metrics::install()?;
     let app = Arc::new(open(&serve.data, &serve.audit).await?);
     let watched = reload::watch(serve.source.resources.as_deref(), ready.inputs)?;
-    let serving = app.put_to_use(ready.snapshot, ready.digest).await?;
+    let serving = app.put_to_use(ready.engine()?).await?;
 
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use policy::engine::{Context, Decision, DecisionKey};
-use policy::snapshot::{Method, Settings, Snapshot};
+use policy::snapshot::{Method, Settings};
 use policy::{Engine, Principal, Target};
 use quick_cache::sync::Cache;
 use secrecy::SecretBox;
@@ -54,9 +54,6 @@ pub struct Serving {
 /// A Snapshot cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A policy in it does not parse.
-    #[error(transparent)]
-    Snapshot(#[from] policy::snapshot::LoadError),
     /// The signing keys cannot be used.
     #[error("signing keys: {0}")]
     Keys(#[from] token::keys::Error),
@@ -68,7 +65,7 @@ pub enum Error {
     PublicUrl(#[from] url::ParseError),
 }
 
-/// What a [`Serving`] is made with, beside the Snapshot.
+/// What a [`Serving`] is made with, beside the Engine.
 #[derive(Clone, Debug)]
 pub struct Means<'a> {
     /// Where signing keys are kept.
@@ -82,17 +79,11 @@ pub struct Means<'a> {
 }
 
 impl Serving {
-    /// Prepares a Snapshot for use; what the settings did not change is taken over from the one before.
+    /// Prepares an Engine for use; what the settings did not change is taken over from the one before.
     ///
     /// # Errors
     /// Something in it cannot be used; the one before is to be kept.
-    pub fn prepare(
-        snapshot: Snapshot,
-        digest: String,
-        before: Option<&Self>,
-        means: &Means<'_>,
-    ) -> Result<Self, Error> {
-        let engine = Engine::new(snapshot, digest)?;
+    pub fn prepare(engine: Engine, before: Option<&Self>, means: &Means<'_>) -> Result<Self, Error> {
         let settings = engine.settings();
         let key_ring = key_ring(settings, before, means)?;
         let lifetime = lifetime(settings);

@@ -3,8 +3,8 @@
 use std::io::Read;
 use std::path::Path;
 
-use policy::Snapshot;
 use policy::snapshot::{LoadError, digest};
+use policy::{Engine, Snapshot};
 use sha2::{Digest as _, Sha256};
 
 use crate::config;
@@ -19,6 +19,16 @@ pub struct Ready {
     pub digest: String,
     /// The digest of the folder's files, where it comes from a folder.
     pub inputs: Option<[u8; 32]>,
+}
+
+impl Ready {
+    /// The Snapshot, ready to answer.
+    ///
+    /// # Errors
+    /// A policy in it does not parse.
+    pub fn engine(self) -> Result<Engine, LoadError> {
+        Engine::new(self.snapshot, self.digest)
+    }
 }
 
 /// What came of reading a folder.

@@ -134,7 +134,7 @@ impl Stand {
         std::fs::write(folder.join("all.yaml"), resources).unwrap();
         let outcome = source::folder(&folder, None).unwrap();
         let ready = outcome.ready.unwrap_or_else(|| panic!("{:#?}", outcome.problems));
-        self.app.put_to_use(ready.snapshot, ready.digest).await.unwrap();
+        self.app.put_to_use(ready.engine().unwrap()).await.unwrap();
     }
 
     pub(crate) fn advance(&self, text: &str) {

@@ -10,7 +10,8 @@ use crate::app::App;
 use crate::audit::{Event, Kind, Outcome};
 use crate::load::Loaded;
 use crate::load::watch::{Timing, Watch};
-use crate::source;
+use crate::serving::Serving;
+use crate::source::{self, Ready};
 
 /// A folder that is watched from the moment it was read.
 #[derive(Debug)]
@@ -49,7 +50,7 @@ pub(super) async fn run(app: Arc<App>, watched: Watched, instance: Option<String
 
 async fn apply(app: &App, loaded: Loaded, folder: &Path, instance: Option<&str>) {
     let problems = match source::compile(loaded, folder, instance) {
-        Ok(source::Outcome { ready: Some(ready), .. }) => match app.put_to_use(ready.snapshot, ready.digest).await {
+        Ok(source::Outcome { ready: Some(ready), .. }) => match put_to_use(app, ready).await {
             Ok(serving) => {
                 tracing::info!(
                     snapshot.digest = serving.engine.digest(),
@@ -77,4 +78,8 @@ async fn apply(app: &App, loaded: Loaded, folder: &Path, instance: Option<&str>)
         reason: Some("Problems"),
         ..Event::new(app.now(), Kind::ConfigRefused, Outcome::Failure)
     });
+}
+
+async fn put_to_use(app: &App, ready: Ready) -> anyhow::Result<Arc<Serving>> {
+    Ok(app.put_to_use(ready.engine()?).await?)
 }
