@@ -182,14 +182,8 @@ fn key_ring(
     let tokens = &settings.tokens;
     if let Some(before) = before {
         let old = &before.settings().tokens;
-        let secret = |tokens: &policy::snapshot::Tokens| {
-            tokens
-                .secret
-                .as_ref()
-                .map(|secret| policy::secret::expose(secret).to_vec())
-        };
         if (old.algorithm, old.rotate_every, old.lifetime) == (tokens.algorithm, tokens.rotate_every, tokens.lifetime)
-            && secret(old) == secret(tokens)
+            && secrets(old).eq(secrets(tokens))
         {
             return Ok(Arc::clone(&before.key_ring));
         }
@@ -197,6 +191,10 @@ fn key_ring(
     if let Some(secret) = &tokens.secret {
         let secret = SecretBox::new(policy::secret::expose(secret).to_vec().into_boxed_slice());
         return Ok(Arc::new(KeyRing::hs256(&secret)?));
+    }
+    if !tokens.signing_keys.is_empty() {
+        let ring = KeyRing::given(&tokens.signing_keys, lifetime(settings), means.now)?;
+        return Ok(Arc::new(ring));
     }
     let rotate_every = SignedDuration::from_secs(i64::try_from(tokens.rotate_every).unwrap_or(i64::MAX));
     let schedule = Schedule {
@@ -209,6 +207,16 @@ fn key_ring(
         schedule,
         means.now,
     )?))
+}
+
+/// What tokens are signed with, as far as the Snapshot says, with the times of keys.
+fn secrets(tokens: &policy::snapshot::Tokens) -> impl Iterator<Item = (&[u8], i64, i64)> {
+    let secret = tokens
+        .secret
+        .iter()
+        .map(|secret| (policy::secret::expose(secret), 0, 0));
+    let keys = tokens.signing_keys.iter();
+    secret.chain(keys.map(|key| (policy::secret::expose(&key.pair), key.made_at, key.signs_from)))
 }
 
 fn limits(settings: &Settings, before: Option<&Serving>) -> RateLimits {

@@ -2,11 +2,13 @@
 //!
 //! An Ed25519 key is published for a while before it signs ([`State::Next`]), signs ([`State::Current`]), and then verifies
 //! for as long as tokens that it signed may live ([`State::Previous`]). [`KeyRing::revoke`] takes a key away at once.
-//! Readers never wait: the ring is swapped whole. A shared HS256 secret is one key that never rotates.
+//! Readers never wait: the ring is swapped whole. A shared HS256 secret is one key that never rotates. Keys that the operator gives
+//! ([`given`]) change by its plan alone.
 //!
 //! Not here: the form of a token (`parse`), how keys lie on disk (`folder`).
 
 mod folder;
+mod given;
 mod key;
 mod secret;
 
@@ -16,12 +18,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::{ArcSwap, Guard};
 use aws_lc_rs::signature::Ed25519KeyPair;
 use jiff::{SignedDuration, Timestamp};
+use policy::snapshot::SigningKey;
 use secrecy::{ExposeSecret as _, SecretBox};
 use zeroize::Zeroizing;
 
 use super::{Lifetime, SKEW_SECONDS};
 use crate::random::Random;
 use folder::Folder;
+use given::Given;
 pub use key::{Algorithm, Key, State};
 
 /// How long a key is published before it signs, so that whoever keeps a copy of the JWKS has it by then.
@@ -66,6 +70,12 @@ pub enum Error {
     ReadableByOthers {
         /// Which file.
         path: PathBuf,
+    },
+    /// The operator gave something else than an Ed25519 key pair with its times.
+    #[error("key {number} of those that were given is no Ed25519 key pair (PKCS #8) with times")]
+    Given {
+        /// Its number, from 1.
+        number: usize,
     },
     /// The system refused to make a key.
     #[error("no key could be made")]
@@ -139,7 +149,18 @@ impl Ring {
 #[derive(Debug)]
 pub struct KeyRing {
     ring: ArcSwap<Ring>,
-    keeper: Option<Mutex<Keeper>>,
+    origin: Origin,
+}
+
+/// Where keys come from.
+#[derive(Debug)]
+enum Origin {
+    /// A secret that services share.
+    Secret,
+    /// The operator.
+    Given(Given),
+    /// A folder of our own.
+    Folder(Mutex<Keeper>),
 }
 
 /// Makes, keeps and retires Ed25519 keys.
@@ -157,14 +178,14 @@ impl KeyRing {
         let keys = folder.read()?;
         let keyring = Self {
             ring: ArcSwap::from_pointee(Ring { keys }),
-            keeper: Some(Mutex::new(Keeper {
+            origin: Origin::Folder(Mutex::new(Keeper {
                 folder,
                 random,
                 schedule,
             })),
         };
         if !keyring.rotate_if_due(now)?
-            && let Some(keeper) = &keyring.keeper
+            && let Origin::Folder(keeper) = &keyring.origin
         {
             // What a crash left behind: the private half of a key that was just revoked, perhaps.
             keeper
@@ -186,7 +207,16 @@ impl KeyRing {
         let keys = vec![Arc::new(Key::hs256(secret, state))];
         Ok(Self {
             ring: ArcSwap::from_pointee(Ring { keys }),
-            keeper: None,
+            origin: Origin::Secret,
+        })
+    }
+
+    /// The keys that the operator gives, of which there is at least one. `lifetime` is that of the tokens.
+    pub fn given(keys: &[SigningKey], lifetime: Lifetime, now: Timestamp) -> Result<Self, Error> {
+        let given = Given::new(keys, lifetime)?;
+        Ok(Self {
+            ring: ArcSwap::from_pointee(Ring { keys: given.at(now) }),
+            origin: Origin::Given(given),
         })
     }
 
@@ -199,10 +229,11 @@ impl KeyRing {
     ///
     /// To be asked every minute or so. On an error the ring stays as it is.
     pub fn rotate_if_due(&self, now: Timestamp) -> Result<bool, Error> {
-        let Some(keeper) = &self.keeper else {
-            return Ok(false);
+        let keeper = match &self.origin {
+            Origin::Secret => return Ok(false),
+            Origin::Given(given) => return Ok(self.follow(given, now)),
+            Origin::Folder(keeper) => keeper.lock().unwrap_or_else(PoisonError::into_inner),
         };
-        let keeper = keeper.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(keys) = keeper.due(&self.ring.load(), now)? else {
             return Ok(false);
         };
@@ -212,14 +243,25 @@ impl KeyRing {
         Ok(true)
     }
 
+    /// Lets given keys go on to where they stand at `now`. True if something changed.
+    fn follow(&self, given: &Given, now: Timestamp) -> bool {
+        let keys = given.at(now);
+        let places = |keys: &[Arc<Key>]| keys.iter().map(|key| (key.kid.clone(), key.state)).collect::<Vec<_>>();
+        let changed = places(&keys) != places(&self.ring.load().keys);
+        if changed {
+            self.ring.store(Arc::new(Ring { keys }));
+        }
+        changed
+    }
+
     /// Takes a key away at once: nothing that it signed is accepted any more. False if there is none of that id, or it is
-    /// the shared secret, which only a new secret replaces.
+    /// not ours to take away: a shared secret, or a key that the operator gives.
     ///
     /// Callers that are remembered with their tokens are not asked again before [`crate::app::App::accounts_changed`].
     ///
     /// The key is gone from memory even where an error says that the folder could not be written.
     pub fn revoke(&self, kid: &str, now: Timestamp) -> Result<bool, Error> {
-        let Some(keeper) = &self.keeper else {
+        let Origin::Folder(keeper) = &self.origin else {
             return Ok(false);
         };
         let keeper = keeper.lock().unwrap_or_else(PoisonError::into_inner);
@@ -267,7 +309,7 @@ impl Keeper {
             Some(State::Next { published_at }) if now >= due_at && now >= later(published_at, PUBLISHED_AHEAD) => {
                 keys.retain(|key| key.kid != current.kid);
                 keys.push(Arc::new(current.with_state(State::Previous {
-                    retire_at: self.retirement(now),
+                    retire_at: retirement(self.schedule.lifetime, now),
                 })));
                 return self.succeed(&Ring { keys }, now).map(Some);
             }
@@ -296,15 +338,16 @@ impl Keeper {
         self.folder.keep(&key)?;
         Ok(Arc::new(key))
     }
+}
 
-    fn retirement(&self, now: Timestamp) -> Option<Timestamp> {
-        match self.schedule.lifetime {
-            Lifetime::Limited(lifetime) => {
-                let lifetime = lifetime.saturating_add(SignedDuration::from_secs(SKEW_SECONDS));
-                Some(later(now, lifetime))
-            }
-            Lifetime::Unlimited => None,
+/// When a key stops verifying that signed until `at`; `None` where tokens never expire.
+fn retirement(lifetime: Lifetime, at: Timestamp) -> Option<Timestamp> {
+    match lifetime {
+        Lifetime::Limited(lifetime) => {
+            let lifetime = lifetime.saturating_add(SignedDuration::from_secs(SKEW_SECONDS));
+            Some(later(at, lifetime))
         }
+        Lifetime::Unlimited => None,
     }
 }
 
