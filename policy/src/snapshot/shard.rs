@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::keys::Keys;
-use super::{Access, FORMAT, Key, LoadError, Provider, Settings, Snapshot, digest, digest_of};
+use super::{Access, FORMAT, Key, LoadError, Provider, Settings, Snapshot, digest, digest_of, read_digest};
 
 /// The most bytes of a shard's content, before compression, when it holds more than one item: compressed text is always smaller
 /// than this, and a Secret of 1 MiB has room for a shard and the one that follows it.
@@ -106,6 +106,9 @@ pub enum Error {
         /// The digest that was expected.
         digest: String,
     },
+    /// The index does not say what an index says.
+    #[error("the index is damaged")]
+    DamagedIndex,
     /// The content cannot be used.
     #[error(transparent)]
     Content(#[from] LoadError),
@@ -128,9 +131,7 @@ impl Shards {
         for (number, content) in buckets.iter().enumerate() {
             shards.push(before.shard(&format!("part {number} of {}", buckets.len()), content)?);
         }
-        let mut hash = Sha256::new();
-        shards.iter().for_each(|shard| hash.update(&shard.digest));
-        let digest = digest_of(&hash.finalize());
+        let digest = digest_of_all(shards.iter().map(|shard| &shard.digest));
         Ok(Self { digest, shards })
     }
 
@@ -156,6 +157,31 @@ impl Shards {
             return Err(Error::TooLarge { what, bytes });
         }
         Ok(Shard { digest, bytes })
+    }
+}
+
+/// The digest of a Snapshot whose shards have these.
+fn digest_of_all<'a>(digests: impl Iterator<Item = &'a String>) -> String {
+    let mut hash = Sha256::new();
+    digests.for_each(|digest| hash.update(digest));
+    digest_of(&hash.finalize())
+}
+
+impl Index {
+    /// Reads an index: one whose digest is that of its shards, and whose digests can be names of files.
+    ///
+    /// # Errors
+    /// The bytes are damaged, or have another format.
+    pub fn read(bytes: &[u8]) -> Result<Self, Error> {
+        let index: Self = serde_json::from_slice(bytes).map_err(|_| Error::DamagedIndex)?;
+        if index.format != FORMAT {
+            return Err(LoadError::Format { found: index.format }.into());
+        }
+        let is_digest = |text: &String| text.strip_prefix("sha256:").and_then(read_digest).is_some();
+        let is_whole = index.shards.len() > 1
+            && index.shards.iter().all(is_digest)
+            && index.digest == digest_of_all(index.shards.iter());
+        is_whole.then_some(index).ok_or(Error::DamagedIndex)
     }
 }
 

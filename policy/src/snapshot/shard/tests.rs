@@ -124,7 +124,34 @@ fn what_cannot_fit_is_refused_with_its_size() {
 fn an_index_survives_writing_and_reading() {
     let index = cut(&snapshot(3, 3)).index(7);
     let text = serde_json::to_string(&index).unwrap();
-    assert_eq!(serde_json::from_str::<Index>(&text).unwrap(), index);
+    assert_eq!(Index::read(text.as_bytes()).unwrap(), index);
+    let another = cut(&snapshot(4, 3)).index(7);
+    for (case, wrong, expected) in [
+        ("cut off", text[..40].to_owned(), "the index is damaged"),
+        (
+            "another's digest",
+            text.replace(&index.digest, &another.digest),
+            "the index is damaged",
+        ),
+        (
+            "another's shard",
+            text.replace(&index.shards[1], &another.shards[1]),
+            "the index is damaged",
+        ),
+        (
+            "no digest",
+            text.replace(&index.shards[1], "../../key"),
+            "the index is damaged",
+        ),
+        (
+            "a later format",
+            text.replace("\"format\":1", "\"format\":2"),
+            "snapshot format 2 cannot be read",
+        ),
+    ] {
+        let error = Index::read(wrong.as_bytes()).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{case}: {error}");
+    }
 }
 
 proptest! {
