@@ -38,9 +38,10 @@ pub async fn live() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: there is a Snapshot. Nothing else is asked, or one outage would take every replica away.
+/// `GET /readyz`: there is a Snapshot, and no stop ahead. Nothing else is asked, or one outage would take every replica away.
 pub async fn ready(State(admin): State<Admin>) -> Response {
     match admin.app.serving() {
+        Some(_) if admin.app.is_leaving() => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response(),
         Some(_) => "ok\n".into_response(),
         None => (StatusCode::SERVICE_UNAVAILABLE, "no snapshot yet\n").into_response(),
     }

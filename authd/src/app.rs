@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
@@ -45,6 +45,7 @@ pub struct App {
     form_key: SecretBox<[u8; 32]>,
     serving: ArcSwapOption<Serving>,
     epoch: AtomicU64,
+    leaving: AtomicBool,
 }
 
 /// What an [`App`] is made of.
@@ -104,6 +105,7 @@ impl App {
             uses: crate::uses::Uses::default(),
             serving: ArcSwapOption::empty(),
             epoch: AtomicU64::new(0),
+            leaving: AtomicBool::new(false),
         })
     }
 
@@ -176,6 +178,17 @@ impl App {
             self.audit.record(event);
         }
         Ok(())
+    }
+
+    /// Whether new requests should go elsewhere, as this process is about to stop.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Acquire)
+    }
+
+    /// Says that new requests should go elsewhere. Those that come are answered as before.
+    pub fn leave(&self) {
+        self.leaving.store(true, Ordering::Release);
     }
 
     /// Counts changes of accounts: what was remembered of callers before a change is worked out again.

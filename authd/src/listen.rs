@@ -25,7 +25,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// In how many looks in a row nothing may be asked: a client has 15 s, and at most 20 s, for its headers and between two requests.
 const QUIET_LOOKS: u32 = 3;
 /// How long a connection may go on after the shutdown began.
-const LAST_WORDS: Duration = Duration::from_secs(10);
+const LAST_WORDS: Duration = Duration::from_secs(15);
 /// The longest block of headers, in bytes.
 const MAX_HEADERS_BYTES: usize = 128 * 1024;
 
