@@ -19,7 +19,7 @@ pub struct Command {
 pub enum Verb {
     /// Sign people in, and answer what ingresses ask.
     #[command(after_help = "Example:\n  authd serve --resources examples/quickstart")]
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Compile a folder of resources and print every problem with file and line. Exit code 1 where there is one.
     #[command(after_help = "Example:\n  authd check examples/quickstart --output json")]
     Check(Check),
@@ -62,6 +62,9 @@ pub struct Serve {
     /// Where the configuration comes from.
     #[command(flatten)]
     pub source: Source,
+    /// How it is one of several in a cluster.
+    #[command(flatten)]
+    pub replication: Replication,
     /// The Authd to serve, where the folder holds more than one.
     #[arg(long, value_name = "NAMESPACE/NAME")]
     pub instance: Option<String>,
@@ -77,6 +80,9 @@ pub struct Serve {
     /// Where operators read metrics and health.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090")]
     pub admin: SocketAddr,
+    /// How long to go on serving after the signal to stop, while `/readyz` says that no more requests should come.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub drain: u16,
     /// What is logged, to standard error: a level, or `info,authd=debug`.
     #[arg(long, value_name = "FILTER", default_value = "info")]
     pub log: String,
@@ -86,6 +92,25 @@ pub struct Serve {
     /// How the start is announced.
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,
+}
+
+/// How one replica of several serves what an operator publishes in a cluster.
+#[derive(Debug, Args)]
+pub struct Replication {
+    /// Secrets that the operator publishes, as kubelet mounts them: the one with the index at `DIR/index`, shard n at `DIR/n`.
+    /// The newest that is whole serves, and is kept below `--data`.
+    #[arg(long, value_name = "DIR", group = "Source")]
+    pub shards: Option<PathBuf>,
+    /// With `--shards`, in a Pod: watch the API server too, so that a change is live at once, and keep a Lease that says what
+    /// serves. authd starts and serves without the API server.
+    #[arg(long, requires_all = ["shards", "instance", "pod_name"])]
+    pub follow_cluster: bool,
+    /// The name of this Pod.
+    #[arg(long, value_name = "NAME", env = "POD_NAME", hide_env_values = true)]
+    pub pod_name: Option<String>,
+    /// The `metadata.uid` of this Pod.
+    #[arg(long, value_name = "UID", env = "POD_UID", hide_env_values = true)]
+    pub pod_uid: Option<String>,
 }
 
 /// `authd check`.

@@ -1,6 +1,7 @@
 //! The data plane: identify the caller, decide, answer.
 //!
-//! The modules are the flow. [`serve`] reads the configuration ([`source`], [`load`]) and puts it to use ([`app`], [`serving`]).
+//! The modules are the flow. [`serve`] reads the configuration ([`source`], [`load`]; [`replica`] in a cluster) and puts it to use
+//! ([`app`], [`serving`]).
 //! A connection comes in ([`listen`]) and is either an ingress asking ([`gate`]) or a person or program ([`router`], with the
 //! pages' routes in [`site`] and the JSON API in [`api`]). Both find out who is calling ([`identity`]); how a person gets a
 //! session is [`login`]. What must last is in the [`store`], what must be known at once in [`shared`], and who did what in
@@ -29,6 +30,7 @@ mod print;
 pub mod random;
 #[cfg(test)]
 mod reference;
+pub mod replica;
 pub mod router;
 pub mod serve;
 pub mod serving;

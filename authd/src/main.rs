@@ -9,8 +9,10 @@ use clap::Parser;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // Of all programs that could speak TLS for us, this one: once, before anybody does.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let outcome = match Command::parse().verb {
-        Verb::Serve(serve) => authd::serve::run(serve),
+        Verb::Serve(serve) => authd::serve::run(*serve),
         Verb::Check(check) => authd::check::run(&check),
         Verb::Compile(compile) => authd::check::compile_to_file(&compile),
         Verb::Explain(explain) => authd::explain::run(&explain),

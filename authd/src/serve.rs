@@ -1,13 +1,16 @@
 //! `authd serve`, as a table of contents: read, open, put to use, listen, keep in order, stop.
 
 mod announce;
+mod configuration;
 mod housekeeping;
 mod reload;
+mod replicate;
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use http::Request;
@@ -27,7 +30,6 @@ use crate::listen::{self, Reading};
 use crate::own_secrets::OwnSecrets;
 use crate::random::Random;
 use crate::router;
-use crate::source;
 use crate::store::Store;
 use crate::telemetry::{self, Metrics};
 
@@ -42,48 +44,68 @@ pub fn run(serve: Serve) -> anyhow::Result<ExitCode> {
 
 async fn begin(serve: Serve) -> anyhow::Result<ExitCode> {
     telemetry::start_logs(&serve.log)?;
-    let ready = source::read(&serve.source, serve.instance.as_deref())?;
+    let given = configuration::read(&serve)?;
     let metrics = Metrics::install()?;
     let app = Arc::new(open(&serve.data, &serve.audit).await?);
-    let watched = reload::watch(serve.source.resources.as_deref(), ready.inputs)?;
-    let serving = app.put_to_use(ready.engine()?).await?;
+    let changes = given.put_to_use(&app, &serve).await?;
 
-    let stop = CancellationToken::new();
-    let tasks = TaskTracker::new();
+    let tasks = Tasks::default();
     let public = listen::bind(serve.public)?;
     let admin = listen::bind(serve.admin)?;
-    let verify = start_verify(&app, serve.verify, &stop)?;
+    let verify = start_verify(&app, serve.verify, &tasks.stop)?;
     let addresses = announce::Addresses {
         public: public.local_addr()?,
         verify: verify.address,
         admin: admin.local_addr()?,
     };
-    let routes = router::public(Arc::clone(&app));
-    tasks.spawn(listen::serve(public, Reading::Usual, stop.clone(), routed(routes)));
-    let routes = router::admin(Admin {
+    let routes = routed(router::public(Arc::clone(&app)));
+    tasks
+        .running
+        .spawn(listen::serve(public, Reading::Usual, tasks.stop.clone(), routes));
+    let routes = routed(router::admin(Admin {
         app: Arc::clone(&app),
         metrics: metrics.clone(),
-    });
-    tasks.spawn(listen::serve(admin, Reading::Usual, stop.clone(), routed(routes)));
-    tasks.spawn(housekeeping::run(Arc::clone(&app), metrics, stop.clone()));
-    if let Some(watched) = watched {
-        tasks.spawn(reload::run(
-            Arc::clone(&app),
-            watched,
-            serve.instance.clone(),
-            stop.clone(),
-        ));
-    }
-    announce::announce(&serving, &addresses, serve.output);
+    }));
+    tasks
+        .running
+        .spawn(listen::serve(admin, Reading::Usual, tasks.stop.clone(), routes));
+    tasks
+        .running
+        .spawn(housekeeping::run(Arc::clone(&app), metrics, tasks.stop.clone()));
+    let serving = changes.serving();
+    changes.follow(&app, &serve, &tasks);
 
-    wait_for_signal().await?;
+    tokio::select! {
+        never = announce::announce(serving, &app, &addresses, serve.output) => match never {},
+        signal = wait_for_signal() => signal?,
+    }
+    drain(&app, Duration::from_secs(serve.drain.into())).await;
     tracing::info!("stopping: requests under way are finished");
-    stop.cancel();
-    tasks.close();
-    tasks.wait().await;
-    verify.wait();
+    tasks.end(verify).await;
     housekeeping::last_words(&app).await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What runs beside the main flow, until when.
+#[derive(Debug, Default)]
+struct Tasks {
+    running: TaskTracker,
+    stop: CancellationToken,
+    /// What says that this process serves: it goes on for as long as requests are answered.
+    saying: TaskTracker,
+    silence: CancellationToken,
+}
+
+impl Tasks {
+    async fn end(self, verify: Verify) {
+        self.stop.cancel();
+        self.running.close();
+        self.running.wait().await;
+        verify.wait();
+        self.silence.cancel();
+        self.saying.close();
+        self.saying.wait().await;
+    }
 }
 
 async fn open(data: &Path, audit: &Path) -> anyhow::Result<App> {
@@ -182,4 +204,13 @@ async fn wait_for_signal() -> std::io::Result<()> {
         _ = interrupt.recv() => {}
     }
     Ok(())
+}
+
+/// Goes on while whoever sends requests learns that this process stops; a second signal ends that.
+async fn drain(app: &App, time: Duration) {
+    app.leave();
+    if !time.is_zero() {
+        tracing::info!(seconds = time.as_secs(), "stopping: requests are still taken");
+        let _ = tokio::time::timeout(time, wait_for_signal()).await;
+    }
 }

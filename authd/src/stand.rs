@@ -102,6 +102,13 @@ impl Answer {
 impl Stand {
     /// On 2026-01-01 at noon, UTC, with these resources.
     pub(crate) async fn with(resources: &str) -> Self {
+        let stand = Self::empty().await;
+        stand.serve(resources).await;
+        stand
+    }
+
+    /// The same without a Snapshot.
+    pub(crate) async fn empty() -> Self {
         let data = tempfile::tempdir().unwrap();
         let noon: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
         let clock = Clock::fixed(noon);
@@ -114,13 +121,11 @@ impl Stand {
             secrets: OwnSecrets::open(data.path(), &random).unwrap(),
             random,
         };
-        let stand = Self {
+        Self {
             app: Arc::new(App::start(parts).await.unwrap()),
             clock,
             data,
-        };
-        stand.serve(resources).await;
-        stand
+        }
     }
 
     pub(crate) async fn new() -> Self {

@@ -51,7 +51,7 @@ pub struct Metric {
 }
 
 /// Every metric.
-pub const METRICS: [Metric; 10] = [
+pub const METRICS: [Metric; 12] = [
     counter(
         "authd_checks_total",
         &["dialect", "outcome"],
@@ -77,6 +77,15 @@ pub const METRICS: [Metric; 10] = [
     gauge(
         "authd_snapshot_generation",
         "How many Snapshots have been put to use since the start",
+    ),
+    gauge(
+        "authd_snapshot_sequence",
+        "Where an operator publishes: the number of the index that serves",
+    ),
+    counter(
+        "authd_cluster_calls_failed_total",
+        &["call"],
+        "Calls to the API server that did not succeed",
     ),
     counter(
         "authd_snapshot_load_failures_total",

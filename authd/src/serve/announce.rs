@@ -1,9 +1,11 @@
 //! What a newcomer reads when authd has started.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 
 use serde_json::json;
 
+use crate::app::App;
 use crate::config::Output;
 use crate::serving::Serving;
 
@@ -15,8 +17,21 @@ pub(super) struct Addresses {
     pub(super) admin: SocketAddr,
 }
 
-/// Prints the start.
-pub(super) fn announce(serving: &Serving, addresses: &Addresses, output: Output) {
+/// Prints the start, once something serves, and never returns.
+pub(super) async fn announce(
+    begun: impl Future<Output = ()>,
+    app: &App,
+    addresses: &Addresses,
+    output: Output,
+) -> Infallible {
+    begun.await;
+    if let Some(serving) = app.serving() {
+        print(&serving, addresses, output);
+    }
+    std::future::pending().await
+}
+
+fn print(serving: &Serving, addresses: &Addresses, output: Output) {
     let Addresses { public, verify, admin } = addresses;
     let settings = serving.settings();
     if output == Output::Json {
