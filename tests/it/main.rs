@@ -32,6 +32,8 @@ mod refused_folders;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod replica;
+#[cfg(test)]
 mod robustness;
 #[cfg(test)]
 mod sessions;

@@ -55,10 +55,22 @@ impl Authd {
     /// # Panics
     /// It does not start.
     pub async fn start(resources: &Path, data: &Path, more: &[&str]) -> Self {
+        Self::of("--resources", resources, data, more).await
+    }
+
+    /// Starts it with the Secrets of an operator, as a folder of mounts, and waits until it is ready.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub async fn replica(mount: &Path, data: &Path, more: &[&str]) -> Self {
+        Self::of("--shards", mount, data, more).await
+    }
+
+    async fn of(source: &str, folder: &Path, data: &Path, more: &[&str]) -> Self {
         let mut command = Command::new(program());
         command
-            .args(["serve", "--output", "json", "--resources"])
-            .arg(resources)
+            .args(["serve", "--output", "json", source])
+            .arg(folder)
             .arg("--data")
             .arg(data);
         for listener in ["--public", "--verify", "--admin"] {
@@ -104,12 +116,17 @@ impl Authd {
         self.process.kill();
     }
 
+    /// Asks it to stop.
+    pub fn terminate(&mut self) {
+        self.process.signal(Signal::TERM);
+    }
+
     /// Asks it to stop, and waits until it has.
     ///
     /// # Panics
     /// It does not.
     pub async fn stop(&mut self) -> ExitStatus {
-        self.process.signal(Signal::TERM);
+        self.terminate();
         wait::until("authd stops", || {
             let ended = self.process.ended();
             async move { ended.ok_or_else(|| "it runs".to_owned()) }
