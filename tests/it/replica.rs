@@ -1,5 +1,6 @@
 //! Replicas serve what an operator publishes: from mounted Secrets, from their own disks, and never what was before.
 
+mod cluster;
 mod published;
 
 use std::time::Duration;
