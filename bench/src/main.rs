@@ -3,6 +3,7 @@
 //! Nothing here measures authd's code directly: every figure is taken from outside, over HTTP.
 
 mod bare;
+mod cluster;
 mod keys;
 mod load;
 
@@ -32,6 +33,8 @@ enum Verb {
     },
     /// Send requests at a fixed rate whether or not answers come, and print latencies as JSON.
     Load(load::Load),
+    /// Measure the operator with a real API server: `tests/control-plane/install` first.
+    Cluster(cluster::Settings),
     /// Add keys to a Snapshot file.
     Keys {
         /// The Snapshot to begin with.
@@ -47,6 +50,7 @@ fn main() -> anyhow::Result<()> {
     match Command::parse().verb {
         Verb::Bare { listen, headers } => bare::serve(listen, &headers),
         Verb::Load(load) => load::run(&load),
+        Verb::Cluster(settings) => cluster::run(&settings),
         Verb::Keys { from, to, count } => keys::add(&from, &to, count),
     }
 }

@@ -1,14 +1,14 @@
 //! Which Snapshot does each replica serve? As the replicas say themselves, each in a Lease of its own.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crds::ResourceExt as _;
+use crds::ResourceExt;
 use crds::published::{INSTANCE_LABEL, LEASE_DURATION_SECONDS, REFUSED, SEQUENCE};
 use k8s_openapi::api::coordination::v1::Lease;
 
 use crate::plan::Instance;
-use crate::watch::{FirstSeen, World};
+use crate::watch::World;
 
 /// What the replicas of every instance serve.
 #[derive(Default)]
@@ -75,5 +75,27 @@ fn replica(lease: &Lease) -> Replica {
     Replica {
         sequence: said(SEQUENCE).and_then(|text| text.parse().ok()).unwrap_or(0),
         refused: said(REFUSED).cloned(),
+    }
+}
+
+/// When each object was first seen as it is, by a clock that nobody sets.
+#[derive(Default)]
+struct FirstSeen {
+    seen: HashMap<String, (String, Instant)>,
+}
+
+impl FirstSeen {
+    /// How long this object has been as it is.
+    fn age(&mut self, object: &impl ResourceExt) -> Duration {
+        let key = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any());
+        let version = object.resource_version().unwrap_or_default();
+        let entry = self
+            .seen
+            .entry(key)
+            .or_insert_with(|| (version.clone(), Instant::now()));
+        if entry.0 != version {
+            *entry = (version, Instant::now());
+        }
+        entry.1.elapsed()
     }
 }

@@ -3,10 +3,10 @@
 //! A watch that fails keeps what it last saw and is begun again with growing pauses; what it says is in [`World::troubles`]. Objects
 //! that cannot be read are kept with their error, so that one of them hides no other.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crds::published::INSTANCE_LABEL;
 use crds::{AccessPolicy, ApiKey, AuthProvider, Authd, RoleMapping};
@@ -17,7 +17,7 @@ use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::core::{ApiResource, DeserializeGuard, DynamicObject, PartialObjectMeta};
 use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
 use kube::runtime::{WatchStreamExt as _, watcher};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 
@@ -381,26 +381,4 @@ fn trouble(error: &watcher::Error) -> String {
         other => return other.to_string(),
     };
     format!("{} {}", status.code, status.message)
-}
-
-/// When each object was first seen as it is, by a clock that nobody sets.
-#[derive(Default)]
-pub struct FirstSeen {
-    seen: HashMap<String, (String, Instant)>,
-}
-
-impl FirstSeen {
-    /// How long this object has been as it is.
-    pub fn age(&mut self, object: &impl ResourceExt) -> Duration {
-        let key = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any());
-        let version = object.resource_version().unwrap_or_default();
-        let entry = self
-            .seen
-            .entry(key)
-            .or_insert_with(|| (version.clone(), Instant::now()));
-        if entry.0 != version {
-            *entry = (version, Instant::now());
-        }
-        entry.1.elapsed()
-    }
 }

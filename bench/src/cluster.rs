@@ -1,0 +1,302 @@
+//! How long until a changed policy is enforced in a cluster, what a start costs, and what the operator needs.
+//!
+//! A real API server, the operator and one replica, all on this machine; what is measured begins when a request is sent to the API
+//! server and ends when the replica answers differently.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use futures::{StreamExt as _, TryStreamExt as _};
+use serde_json::{Value, json};
+use tests::cluster::{Cluster, User};
+use tests::process::Process;
+
+/// What to measure with.
+#[derive(Debug, clap::Args)]
+pub struct Settings {
+    /// How many AccessPolicies there are.
+    #[arg(long, default_value_t = 10_000)]
+    policies: usize,
+    /// How many changes are timed.
+    #[arg(long, default_value_t = 100)]
+    changes: usize,
+}
+
+/// How many resources are created at a time.
+const AT_A_TIME: usize = 16;
+const NAMESPACE: &str = "bench";
+
+/// Measures, and prints JSON.
+///
+/// # Errors
+/// Something did not start, or did not come to an end.
+pub fn run(settings: &Settings) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    println!("{:#}", runtime.block_on(measure(settings))?);
+    Ok(())
+}
+
+async fn measure(settings: &Settings) -> anyhow::Result<Value> {
+    let bench = Bench::start().await?;
+    let created = Instant::now();
+    bench.create(settings.policies).await?;
+    let created = created.elapsed();
+    let settled = bench.settled(settings.policies).await?;
+    let writes = bench.writes().await?;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let settled_writes = bench.writes().await? - writes;
+
+    let mut changes = Vec::new();
+    for change in 0..settings.changes {
+        changes.push(bench.change(change % settings.policies, change).await?);
+    }
+    let memory = resident_mebibytes(bench.operator.id())?;
+    let begun = Instant::now();
+    let bench = bench.restarted().await?;
+    let started = bench.listed(begun).await?;
+    Ok(json!({
+        "policies": settings.policies,
+        "create_seconds": created.as_secs_f64(),
+        "created_to_all_ready_seconds": settled.as_secs_f64(),
+        "change_to_decision_milliseconds": percentiles(changes),
+        "operator_resident_mebibytes": memory,
+        "operator_restart_to_listed_milliseconds": started.as_millis(),
+        "writes_in_ten_settled_seconds": settled_writes,
+    }))
+}
+
+struct Bench {
+    cluster: Cluster,
+    client: kube::Client,
+    operator: Process,
+    admin: String,
+    verify: String,
+}
+
+fn program(name: &str) -> anyhow::Result<PathBuf> {
+    let here = std::env::current_exe()?;
+    Ok(here.parent().context("a program lies in a folder")?.join(name))
+}
+
+async fn operator(cluster: &Cluster) -> anyhow::Result<(Process, String)> {
+    let mut command = Command::new(program("authd-operator")?);
+    command.env("KUBECONFIG", cluster.kubeconfig(User::Admin).await);
+    command.args([
+        "run",
+        "--namespaces",
+        NAMESPACE,
+        "--namespace",
+        NAMESPACE,
+        "--listen",
+        "127.0.0.1:0",
+    ]);
+    let process = Process::start(command.args(["--identity", "bench"]));
+    for _ in 0..500 {
+        let lines = process.errors();
+        let served = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let mut served = served.filter(|line| line.get("message").is_some_and(|message| message == "admin_served"));
+        if let Some(address) = served.find_map(|line| line.get("address")?.as_str().map(str::to_owned)) {
+            return Ok((process, format!("http://{address}")));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    anyhow::bail!("the operator does not start: {:?}", process.errors())
+}
+
+impl Bench {
+    async fn start() -> anyhow::Result<Self> {
+        let cluster = Cluster::start().await;
+        let authd = program("authd")?;
+        cluster.node().image("authd", &[&authd.display().to_string()]);
+        let kinds = tests::repository().join("crds/yaml");
+        let kinds = kinds.display().to_string();
+        cluster.kubectl(&["apply", "--server-side", "-f", &kinds]).await.ok();
+        cluster
+            .kubectl(&["wait", "--for=condition=Established", "--timeout=30s", "-f", &kinds])
+            .await
+            .ok();
+        cluster.kubectl(&["create", "namespace", NAMESPACE]).await.ok();
+        let (operator, admin) = operator(&cluster).await?;
+        let instance = json!({
+            "apiVersion": "authd.dev/v1alpha1", "kind": "Authd",
+            "metadata": { "name": "main", "namespace": NAMESPACE },
+            "spec": { "publicUrl": "https://auth.example.com", "image": "authd" },
+        });
+        cluster.apply(&instance.to_string()).await.ok();
+        let ready = [
+            "wait",
+            "--for=condition=Ready",
+            "--timeout=60s",
+            "authd/main",
+            "-n",
+            NAMESPACE,
+        ];
+        cluster.kubectl(&ready).await.ok();
+        let pods = cluster
+            .kubectl(&[
+                "get",
+                "pods",
+                "-n",
+                NAMESPACE,
+                "-o",
+                "jsonpath={.items[0].status.podIP}",
+            ])
+            .await
+            .ok();
+        Ok(Self {
+            client: cluster.client().await,
+            verify: format!("http://{}:8081/verify/forward", pods.trim()),
+            cluster,
+            operator,
+            admin,
+        })
+    }
+
+    /// The operator again, after `kill -9`.
+    async fn restarted(mut self) -> anyhow::Result<Self> {
+        self.operator.kill();
+        let (operator, admin) = operator(&self.cluster).await?;
+        Ok(Self {
+            operator,
+            admin,
+            ..self
+        })
+    }
+
+    async fn send(&self, method: http::Method, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let path = format!("/apis/authd.dev/v1alpha1/namespaces/{NAMESPACE}/accesspolicies{path}");
+        let kind = if method == http::Method::PATCH {
+            "application/merge-patch+json"
+        } else {
+            "application/json"
+        };
+        let request = http::Request::builder()
+            .method(method)
+            .uri(path)
+            .header("content-type", kind);
+        Ok(self.client.request(request.body(serde_json::to_vec(body)?)?).await?)
+    }
+
+    async fn create(&self, count: usize) -> anyhow::Result<()> {
+        let creations = (0..count).map(|number| async move {
+            let policy = json!({
+                "apiVersion": "authd.dev/v1alpha1", "kind": "AccessPolicy",
+                "metadata": { "name": format!("policy-{number}") }, "spec": spec(number, "/never"),
+            });
+            self.send(http::Method::POST, "", &policy).await.map(drop)
+        });
+        futures::stream::iter(creations)
+            .buffer_unordered(AT_A_TIME)
+            .try_collect()
+            .await
+    }
+
+    /// Waits until every policy is Ready.
+    async fn settled(&self, count: usize) -> anyhow::Result<Duration> {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(600) {
+            let list = self
+                .send(http::Method::GET, "?limit=100000&resourceVersion=0", &Value::Null)
+                .await?;
+            let items = list
+                .get("items")
+                .and_then(Value::as_array)
+                .context("a list has items")?;
+            if items.iter().filter(|item| is_ready(item)).count() >= count {
+                return Ok(begun.elapsed());
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        anyhow::bail!("not all policies are Ready: {:?}", self.operator.errors().last())
+    }
+
+    async fn get(&self, url: &str) -> anyhow::Result<tests::http::Answer> {
+        tests::http::get(url).attempt().await.map_err(anyhow::Error::msg)
+    }
+
+    /// Writes to the API server since the start.
+    async fn writes(&self) -> anyhow::Result<f64> {
+        let text = self.get(&format!("{}/metrics", self.admin)).await?.body;
+        let lines = text
+            .lines()
+            .filter(|line| line.starts_with("authd_operator_writes_total"));
+        Ok(lines
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum())
+    }
+
+    async fn asked(&self, number: usize, path: &str) -> anyhow::Result<u16> {
+        let request = tests::http::get(&self.verify)
+            .header("x-forwarded-method", "GET")
+            .header("x-forwarded-proto", "https")
+            .header("x-forwarded-host", format!("h{number}.example.com"))
+            .header("x-forwarded-uri", path);
+        Ok(request.attempt().await.map_err(anyhow::Error::msg)?.status)
+    }
+
+    /// How long until a path that nobody could reach is open to anyone.
+    async fn change(&self, number: usize, change: usize) -> anyhow::Result<Duration> {
+        let path = format!("/open-{change}");
+        anyhow::ensure!(self.asked(number, &path).await? == 401, "{path} is open already");
+        let begun = Instant::now();
+        let patch = json!({ "spec": spec(number, &path) });
+        self.send(http::Method::PATCH, &format!("/policy-{number}"), &patch)
+            .await?;
+        while begun.elapsed() < Duration::from_secs(30) {
+            if self.asked(number, &path).await? == 200 {
+                return Ok(begun.elapsed());
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        anyhow::bail!("{path} is never open: {:?}", self.operator.errors().last())
+    }
+
+    async fn listed(&self, begun: Instant) -> anyhow::Result<Duration> {
+        while begun.elapsed() < Duration::from_secs(60) {
+            if self
+                .get(&format!("{}/readyz", self.admin))
+                .await
+                .is_ok_and(|answer| answer.status == 200)
+            {
+                return Ok(begun.elapsed());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        anyhow::bail!("the operator is never ready: {:?}", self.operator.errors().last())
+    }
+}
+
+fn spec(number: usize, open: &str) -> Value {
+    json!({ "hosts": [format!("h{number}.example.com")], "rules": [
+        { "paths": [open], "allow": { "anyone": true } },
+        { "paths": ["/api"], "methods": ["GET"], "allow": { "roles": ["user", "deployer"] } },
+        { "allow": { "groups": [format!("g{}", number % 50)] } },
+    ] })
+}
+
+fn is_ready(policy: &Value) -> bool {
+    let conditions = policy.pointer("/status/conditions").and_then(Value::as_array);
+    conditions.into_iter().flatten().any(|condition| {
+        let is = |member: &str, text: &str| condition.get(member).is_some_and(|value| value == text);
+        is("type", "Ready") && is("status", "True")
+    })
+}
+
+fn percentiles(mut times: Vec<Duration>) -> Value {
+    times.sort();
+    let at = |share: usize| times.get((times.len() * share / 100).min(times.len().saturating_sub(1)));
+    let milliseconds = |share: usize| at(share).map(|time| time.as_secs_f64() * 1000.0);
+    json!({ "p50": milliseconds(50), "p90": milliseconds(90), "p99": milliseconds(99), "most": milliseconds(100) })
+}
+
+fn resident_mebibytes(process: u32) -> anyhow::Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .context("a process has a size")?;
+    let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
+    Ok(kibibytes / 1024)
+}
