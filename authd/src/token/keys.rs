@@ -3,7 +3,7 @@
 //! An Ed25519 key is published for a while before it signs ([`State::Next`]), signs ([`State::Current`]), and then verifies
 //! for as long as tokens that it signed may live ([`State::Previous`]). [`KeyRing::revoke`] takes a key away at once.
 //! Readers never wait: the ring is swapped whole. A shared HS256 secret is one key that never rotates. Keys that the operator gives
-//! ([`given`]) change by its plan alone.
+//! (`given`) change by its plan alone.
 //!
 //! Not here: the form of a token (`parse`), how keys lie on disk (`folder`).
 
