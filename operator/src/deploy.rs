@@ -88,7 +88,7 @@ impl Parts<'_> {
         let shards = (0..self.shards).map(|number| shard_secret(&self.name, number));
         let secrets: Vec<String> = std::iter::once(index_secret(&self.name)).chain(shards).collect();
         let rules = json!([
-            { "apiGroups": [""], "resources": ["secrets"], "resourceNames": secrets, "verbs": ["get", "list", "watch"] },
+            { "apiGroups": [""], "resources": ["secrets"], "resourceNames": secrets, "verbs": ["get", "watch"] },
             { "apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create", "get", "patch", "delete"] },
         ]);
         self.object("rbac.authorization.k8s.io/v1", "Role", json!({ "rules": rules }))

@@ -28,6 +28,26 @@ pub struct Part {
     pub uid: String,
 }
 
+/// What an index says that it was made of.
+#[derive(Clone, Copy)]
+pub enum Recorded<'a> {
+    /// The definitions were what it says when this operator last looked.
+    Checked(&'a MadeOf),
+    /// They may have changed since.
+    Unchecked(Option<&'a MadeOf>),
+}
+
+impl<'a> Recorded<'a> {
+    /// A record that was or was not checked.
+    #[must_use]
+    pub fn new(record: Option<&'a MadeOf>, is_checked: bool) -> Self {
+        match record {
+            Some(record) if is_checked => Self::Checked(record),
+            other => Self::Unchecked(other),
+        }
+    }
+}
+
 /// Why nothing is published.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -64,15 +84,16 @@ pub async fn check(
     client: &Client,
     inventory: &Inventory,
     instance: &Instance,
-    before: Option<&MadeOf>,
+    recorded: Recorded<'_>,
 ) -> Result<MadeOf, Loss> {
     let counts = counts(inventory, instance);
-    let fewer = |kind: &str, count: usize| {
-        before
-            .and_then(|before| before.get(kind))
-            .is_some_and(|part| count < part.count)
+    let (before, known) = match recorded {
+        Recorded::Checked(before) => {
+            let fewer = |(kind, count): (&&str, &usize)| before.get(*kind).is_some_and(|part| *count < part.count);
+            (Some(before), Some(before).filter(|_| !counts.iter().any(fewer)))
+        }
+        Recorded::Unchecked(before) => (before, None),
     };
-    let known = before.filter(|_| !counts.iter().any(|(kind, count)| fewer(kind, *count)));
     if let Some(known) = known {
         let uid = |kind: &str| known.get(kind).map(|part| part.uid.clone()).unwrap_or_default();
         let part = |(kind, count): (&&str, &usize)| {

@@ -19,7 +19,7 @@ use policy::snapshot::shard::{self, Index, Shard, Shards};
 use serde_json::json;
 
 use crate::cluster::{Cluster, Error as CallError};
-use crate::guard::{self, Loss, MadeOf};
+use crate::guard::{self, Loss, MadeOf, Recorded};
 use crate::inventory::Inventory;
 use crate::plan::Instance;
 
@@ -53,6 +53,8 @@ pub struct Published {
     pub index: Option<Index>,
     /// For each resource, by `metadata.uid`: its version, and the first sequence number whose Snapshot has it.
     since: HashMap<String, (String, u64)>,
+    /// Whether what the index records was compared with the definitions that stand.
+    is_checked: bool,
 }
 
 impl Published {
@@ -106,20 +108,28 @@ impl Publisher {
     ) -> Result<bool, Error> {
         let name = instance.full_name();
         let before = self.published.entry(name.clone()).or_default();
-        let shards = Shards::cut(snapshot, &before.shards)?;
+        let (shards, is_checked) = (Shards::cut(snapshot, &before.shards)?, before.is_checked);
         let place = Place::of(instance);
         let standing = self.live(inventory, &place.namespace, &place.index());
         let standing_index = standing.as_deref().and_then(index_in);
         let missing = self.missing(inventory, &place, &shards);
         let current = standing_index.clone().filter(|index| index.digest == shards.digest);
-        if let Some(index) = &current
-            && missing.is_empty()
-        {
-            self.settle(&name, (shards, index.clone()), inventory, snapshot);
+        let stands = current.as_ref().filter(|_| missing.is_empty()).cloned();
+        if let Some(index) = stands.clone().filter(|_| is_checked) {
+            self.settle(&name, (shards, index), inventory, snapshot);
             return Ok(false);
         }
-        let made_of = standing.as_deref().and_then(made_of_in);
-        let made_of = guard::check(&cluster.client(), inventory, instance, made_of.as_ref()).await?;
+        let recorded = standing.as_deref().and_then(made_of_in);
+        let known = Recorded::new(recorded.as_ref(), is_checked);
+        let made_of = self.checked(&name, guard::check(&cluster.client(), inventory, instance, known).await)?;
+        if let Some(index) = stands {
+            if recorded.as_ref() != Some(&made_of) {
+                self.write_index(cluster, &place, standing.as_deref(), (&index, &made_of))
+                    .await?;
+            }
+            self.settle(&name, (shards, index), inventory, snapshot);
+            return Ok(false);
+        }
         self.write_shards(cluster, inventory, &place, (&missing, standing_index.as_ref()))
             .await?;
         let index = match current {
@@ -143,6 +153,12 @@ impl Publisher {
         Ok(true)
     }
 
+    /// After a loss, or at first, the record of what an index was made of is compared with what stands.
+    fn checked(&mut self, name: &str, outcome: Result<MadeOf, Loss>) -> Result<MadeOf, Loss> {
+        self.published.entry(name.to_owned()).or_default().is_checked = outcome.is_ok();
+        outcome
+    }
+
     fn settle(&mut self, name: &str, (shards, index): (Shards, Index), inventory: &Inventory, snapshot: &Snapshot) {
         let published = self.published.entry(name.to_owned()).or_default();
         let sequence = index.sequence;
@@ -156,6 +172,7 @@ impl Publisher {
             shards,
             index: Some(index),
             since,
+            is_checked: published.is_checked,
         };
     }
 

@@ -20,6 +20,8 @@ mod durability;
 #[cfg(test)]
 mod forward_auth;
 #[cfg(test)]
+mod operator_faults;
+#[cfg(test)]
 mod overload;
 #[cfg(test)]
 mod passwords;

@@ -10,6 +10,7 @@ mod forever;
 mod kubeconfig;
 mod namespace;
 mod node;
+pub mod operator;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,0 +1,488 @@
+//! What goes wrong around an operator, and what must hold all the same. Rows of the list of operator faults.
+//!
+//! Every story has a cluster of its own, as the kinds are the whole cluster's. After each fault the end is what it would have been
+//! without it, statuses tell the truth, and nothing is written once all is settled.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::Value;
+use tests::cluster::operator::{Operator, published};
+use tests::cluster::{Cluster, Namespace};
+use tests::wait;
+
+struct Story {
+    cluster: Cluster,
+    home: Namespace,
+}
+
+/// An instance that nobody runs: what is published is what is looked at.
+const INSTANCE: &str = "
+apiVersion: authd.dev/v1alpha1
+kind: Authd
+metadata: {name: main, namespace: HOME}
+spec: {publicUrl: 'https://auth.example.com', replicas: 0}
+---
+apiVersion: authd.dev/v1alpha1
+kind: AuthProvider
+metadata: {name: accounts, namespace: HOME}
+spec: {displayName: Accounts, password: {}}
+---
+apiVersion: authd.dev/v1alpha1
+kind: ApiKey
+metadata: {name: ci, namespace: HOME}
+spec: {owner: {service: ci}, secretName: ci}
+---
+apiVersion: authd.dev/v1alpha1
+kind: AccessPolicy
+metadata: {name: app, namespace: HOME}
+spec: {hosts: [app.example.com], rules: [{allow: {services: [HOME/ci]}}]}
+";
+
+impl Story {
+    async fn begin() -> Self {
+        let cluster = Cluster::start().await;
+        super::cluster::install_kinds(&cluster).await;
+        let home = cluster.namespace("home").await;
+        Self { cluster, home }
+    }
+
+    async fn operator(&self, more: &[&str]) -> Operator {
+        Operator::start(&self.cluster, &[&self.home], more).await
+    }
+
+    async fn apply(&self, yaml: &str) {
+        self.cluster.apply(&yaml.replace("HOME", &self.home)).await.ok();
+    }
+
+    async fn kubectl(&self, arguments: &[&str]) -> String {
+        let arguments: Vec<&str> = arguments.iter().copied().chain(["-n", &self.home]).collect();
+        self.cluster.kubectl(&arguments).await.ok()
+    }
+
+    /// A condition of a resource, as `status reason message`.
+    async fn condition(&self, resource: &str, condition: &str) -> String {
+        let path = format!(
+            "{{range .status.conditions[?(@.type==\"{condition}\")]}}{{.status}} {{.reason}} {{.message}}{{end}}"
+        );
+        let read = ["get", resource, "-n", &self.home, "-o", &format!("jsonpath={path}")];
+        self.cluster.kubectl(&read).await.attempt().unwrap_or_default()
+    }
+
+    async fn exist(&self, objects: &[&str]) {
+        wait::until(&format!("{objects:?} are made"), || async {
+            let read: Vec<&str> = ["get", "-n", &self.home]
+                .into_iter()
+                .chain(objects.iter().copied())
+                .collect();
+            self.cluster.kubectl(&read).await.attempt()
+        })
+        .await;
+    }
+
+    async fn says(&self, resource: &str, condition: &str, expected: &str) {
+        wait::until(&format!("{resource}: {condition} {expected}"), || async {
+            let said = self.condition(resource, condition).await;
+            if said.contains(expected) { Ok(()) } else { Err(said) }
+        })
+        .await;
+    }
+
+    /// Waits until what is published is what `is` looks for.
+    async fn publishes(&self, what: &str, is: impl Fn(&policy::Engine) -> bool) -> u64 {
+        wait::until(what, || async {
+            let (index, engine) = published(&self.cluster, &self.home, "main").await?;
+            let hosts: Vec<&str> = engine.hosts().collect();
+            if is(&engine) {
+                Ok(index.sequence)
+            } else {
+                Err(format!("{} keys, {hosts:?}", engine.keys().count()))
+            }
+        })
+        .await
+    }
+
+    /// Waits until nothing is written for two seconds.
+    async fn settled(&self, operator: &Operator) {
+        let (mut writes, mut since) = (operator.writes().await, Instant::now());
+        let begun = Instant::now();
+        while since.elapsed() < Duration::from_secs(2) {
+            assert!(begun.elapsed() < Duration::from_secs(40), "{writes} writes, and no end");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let now = operator.writes().await;
+            if now != writes {
+                (writes, since) = (now, Instant::now());
+            }
+        }
+    }
+
+    /// What is left when all is settled: the Snapshot, and every status without its times.
+    async fn end(&self) -> (String, Vec<String>) {
+        let (index, _) = published(&self.cluster, &self.home, "main")
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
+        let kinds = "authds,authproviders,apikeys,accesspolicies";
+        let read: Value = self
+            .cluster
+            .kubectl(&["get", kinds, "-n", &self.home, "-o", "json"])
+            .await
+            .json();
+        let items = read["items"].as_array().cloned().unwrap_or_default();
+        let said = items.iter().flat_map(|item| {
+            let conditions = item["status"]["conditions"].as_array().cloned().unwrap_or_default();
+            let name = format!("{} {}", item["kind"], item["metadata"]["name"]);
+            conditions.into_iter().map(move |condition| {
+                let of = |member: &str| condition[member].as_str().unwrap_or_default().to_owned();
+                format!(
+                    "{name} {} {} {} {}",
+                    of("type"),
+                    of("status"),
+                    of("reason"),
+                    of("message")
+                )
+            })
+        });
+        (index.digest, said.collect())
+    }
+}
+
+fn hosts(engine: &policy::Engine) -> Vec<&str> {
+    let mut hosts: Vec<&str> = engine.hosts().collect();
+    hosts.sort_unstable();
+    hosts
+}
+
+#[tokio::test]
+async fn f01_f35_an_operator_that_dies_anywhere_leaves_what_it_would_have_left() {
+    let story = Story::begin().await;
+    let mut operator = story.operator(&["--no-leader-election"]).await;
+    story
+        .apply(&INSTANCE.replace(
+            "secretName: ci",
+            "hash: 'sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'",
+        ))
+        .await;
+    story.says("accesspolicy/app", "Published", "True").await;
+    story.settled(&operator).await;
+    let undisturbed = story.end().await;
+    assert!(undisturbed.1.len() > 12, "{undisturbed:?}");
+
+    // Killed later and later in its work, each time from nothing but what the cluster holds.
+    for pause in [0, 5, 10, 20, 40, 60, 80, 120, 160, 240] {
+        operator.kill();
+        story
+            .kubectl(&["delete", "secrets", "-l", "authd.dev/instance=main"])
+            .await;
+        story
+            .kubectl(&["delete", "deployment,service,role", "-l", "authd.dev/instance=main"])
+            .await;
+        operator.restart().await;
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        operator.restart().await;
+        story
+            .publishes("the policy", |engine| hosts(engine) == ["app.example.com"])
+            .await;
+        story.exist(&["deployment/main", "role/main", "service/main"]).await;
+        story.settled(&operator).await;
+        let (_, said) = story.end().await;
+        assert_eq!(said, undisturbed.1, "killed after {pause} ms");
+    }
+
+    operator.signal(Signal::TERM);
+    let asked = Instant::now();
+    while !operator.has_ended() {
+        assert!(asked.elapsed() < Duration::from_secs(6), "F35: it does not end");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn f21_kinds_that_are_removed_and_installed_again_empty_nothing() {
+    let story = Story::begin().await;
+    let operator = story.operator(&[]).await;
+    story.apply(INSTANCE).await;
+    let before = story
+        .publishes("the policy and the key", |engine| {
+            engine.keys().count() == 1 && hosts(engine).len() == 1
+        })
+        .await;
+    story.settled(&operator).await;
+
+    story
+        .cluster
+        .kubectl(&["delete", "crd", "accesspolicies.authd.dev", "--timeout=30s"])
+        .await
+        .ok();
+    story.says("authd/main", "Published", "False Held").await;
+    let kept = story
+        .publishes("what was", |engine| hosts(engine) == ["app.example.com"])
+        .await;
+    assert_eq!(kept, before);
+
+    super::cluster::install_kinds(&story.cluster).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    story.says("authd/main", "Published", "was installed anew").await;
+    assert_eq!(
+        story
+            .publishes("what was", |engine| hosts(engine) == ["app.example.com"])
+            .await,
+        before
+    );
+    story.apply(INSTANCE).await;
+    story.says("authd/main", "Published", "True").await;
+    story.says("accesspolicy/app", "Published", "True").await;
+
+    // With its definition standing, a policy that is deleted is gone.
+    story.kubectl(&["delete", "accesspolicy", "app"]).await;
+    story.publishes("nothing", |engine| hosts(engine).is_empty()).await;
+
+    story
+        .cluster
+        .kubectl(&["delete", "crd", "authds.authd.dev", "--timeout=30s"])
+        .await
+        .ok();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    story
+        .kubectl(&["get", "deployment/main", "secret/main-snapshot", "role/main"])
+        .await;
+}
+
+#[tokio::test]
+async fn f16_f24_f46_keys_follow_their_secrets_and_belong_to_one_resource() {
+    let story = Story::begin().await;
+    let operator = story.operator(&[]).await;
+    story.apply(INSTANCE).await;
+    story.publishes("the key", |engine| engine.keys().count() == 1).await;
+    let key = story
+        .kubectl(&["get", "secret", "ci", "-o", "jsonpath={.data.api-key}"])
+        .await;
+
+    // F24, F46: the Secret goes, is made anew, and its value changes without a generation.
+    story.kubectl(&["delete", "secret", "ci"]).await;
+    wait::until("another key is made", || async {
+        let now = story
+            .cluster
+            .kubectl(&[
+                "get",
+                "secret",
+                "ci",
+                "-n",
+                &story.home,
+                "-o",
+                "jsonpath={.data.api-key}",
+            ])
+            .await
+            .attempt()?;
+        if now.is_empty() || now == key { Err(now) } else { Ok(()) }
+    })
+    .await;
+    for (row, value, reason) in [
+        ("too short", "c2stMTIz", "WeakSecret"),
+        ("empty", "", "SecretUnusable"),
+        ("not text", "/////w==", "WeakSecret"),
+    ] {
+        let patch = format!("{{\"data\": {{\"api-key\": \"{value}\"}}}}");
+        story
+            .kubectl(&["patch", "secret", "ci", "--type=merge", "-p", &patch])
+            .await;
+        story.says("apikey/ci", "Accepted", reason).await;
+        story.publishes(row, |engine| engine.keys().count() == 0).await;
+    }
+    story
+        .kubectl(&[
+            "patch",
+            "secret",
+            "ci",
+            "--type=merge",
+            "-p",
+            &format!("{{\"data\": {{\"api-key\": \"{key}\"}}}}"),
+        ])
+        .await;
+    story.says("apikey/ci", "Accepted", "True").await;
+    story
+        .publishes("the key again", |engine| engine.keys().count() == 1)
+        .await;
+
+    // A Secret that is somebody else's is neither read nor changed, until its owner says so.
+    story.apply("{apiVersion: v1, kind: Secret, metadata: {name: foreign, namespace: HOME}, stringData: {api-key: sk-00112233445566778899aabbccddeeff}}").await;
+    story.apply("{apiVersion: authd.dev/v1alpha1, kind: ApiKey, metadata: {name: thief, namespace: HOME}, spec: {owner: {service: thief}, secretName: foreign}}").await;
+    story.says("apikey/thief", "Accepted", "False SecretForeign").await;
+    story
+        .kubectl(&["annotate", "secret", "foreign", "authd.dev/api-key=thief"])
+        .await;
+    story.says("apikey/thief", "Accepted", "True").await;
+    story.settled(&operator).await;
+
+    // F16: made again under its old name while nobody looked, it does not inherit the key.
+    drop(operator);
+    story.kubectl(&["delete", "apikey", "ci", "--cascade=orphan"]).await;
+    story.apply(INSTANCE).await;
+    let _operator = story.operator(&["--identity", "another"]).await;
+    story.says("apikey/ci", "Accepted", "False SecretForeign").await;
+    story
+        .publishes("the other key alone", |engine| {
+            engine.keys().all(|key| key.name().ends_with("/thief"))
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn f26_f28_f30_claims_hand_edits_and_hot_resources() {
+    let story = Story::begin().await;
+    let operator = story.operator(&[]).await;
+    story.apply(INSTANCE).await;
+    story.exist(&["deployment/main", "service/main"]).await;
+
+    // F26: the older has the host, and the younger is told.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    story.apply("{apiVersion: authd.dev/v1alpha1, kind: AccessPolicy, metadata: {name: another, namespace: HOME}, spec: {hosts: [app.example.com], rules: [{allow: {anyone: true}}]}}").await;
+    story.says("accesspolicy/another", "Ready", "False HostConflict").await;
+    story.says("accesspolicy/app", "Accepted", "True").await;
+
+    // F28: what was changed by hand or deleted is put back, and said.
+    story.settled(&operator).await;
+    story.kubectl(&["scale", "deployment/main", "--replicas=7"]).await;
+    story.kubectl(&["delete", "service", "main"]).await;
+    wait::within(Duration::from_secs(5), "both are put back", || async {
+        let read = [
+            "get",
+            "deployment/main",
+            "service/main",
+            "-n",
+            &story.home,
+            "-o",
+            "jsonpath={.items[0].spec.replicas}",
+        ];
+        let replicas = story.cluster.kubectl(&read).await.attempt()?;
+        if replicas == "0" { Ok(()) } else { Err(replicas) }
+    })
+    .await;
+    let events = story
+        .kubectl(&[
+            "get",
+            "events",
+            "-o",
+            "jsonpath={range .items[*]}{.reason} {.message}{end}",
+        ])
+        .await;
+    assert!(events.contains("PutBack"), "{events}");
+
+    // F30: edited again and again, it ends as it was left.
+    for number in 0..40 {
+        let patch =
+            format!("{{\"spec\": {{\"rules\": [{{\"paths\": [\"/{number}\"], \"allow\": {{\"anyone\": true}}}}]}}}}");
+        story
+            .kubectl(&["patch", "accesspolicy", "app", "--type=merge", "-p", &patch])
+            .await;
+    }
+    let generation = story
+        .kubectl(&["get", "accesspolicy", "app", "-o", "jsonpath={.metadata.generation}"])
+        .await;
+    wait::within(Duration::from_secs(4), "the last generation is observed", || async {
+        let read = [
+            "get",
+            "accesspolicy",
+            "app",
+            "-n",
+            &story.home,
+            "-o",
+            "jsonpath={.status.observedGeneration}",
+        ];
+        let observed = story.cluster.kubectl(&read).await.attempt()?;
+        if observed == generation { Ok(()) } else { Err(observed) }
+    })
+    .await;
+    story.settled(&operator).await;
+}
+
+#[tokio::test]
+async fn f27_a_namespace_that_goes_takes_everything_along() {
+    let story = Story::begin().await;
+    let _operator = story.operator(&[]).await;
+    story.apply(INSTANCE).await;
+    let keys: String = (0..60)
+        .map(|number| format!("---\n{{apiVersion: authd.dev/v1alpha1, kind: ApiKey, metadata: {{name: key-{number}, namespace: HOME}}, spec: {{owner: {{service: s}}, secretName: key-{number}}}}}\n"))
+        .collect();
+    story.apply(&keys).await;
+    story.publishes("all keys", |engine| engine.keys().count() == 61).await;
+    story
+        .cluster
+        .kubectl(&["delete", "namespace", &story.home, "--timeout=60s"])
+        .await
+        .ok();
+}
+
+#[tokio::test]
+async fn f32_f33_f34_one_leads_and_who_was_paused_writes_nothing() {
+    let story = Story::begin().await;
+    let mut first = story.operator(&["--identity", "first"]).await;
+    story.apply(INSTANCE).await;
+    story.publishes("the policy", |engine| hosts(engine).len() == 1).await;
+    let second = story.operator(&["--identity", "second"]).await;
+    story.settled(&first).await;
+    assert_eq!(second.writes().await, 0, "another leads");
+
+    let writes = first.writes().await;
+    first.signal(Signal::STOP);
+    story.apply("{apiVersion: authd.dev/v1alpha1, kind: AccessPolicy, metadata: {name: late, namespace: HOME}, spec: {hosts: [late.example.com], rules: [{allow: {anyone: true}}]}}").await;
+    wait::within(Duration::from_secs(40), "the second takes over", || async {
+        let (_, engine) = published(&story.cluster, &story.home, "main").await?;
+        if engine.governs("late.example.com") {
+            Ok(())
+        } else {
+            Err(second.log().last().cloned().unwrap_or_default())
+        }
+    })
+    .await;
+    first.signal(Signal::CONT);
+    story.settled(&second).await;
+    assert_eq!(first.writes().await, writes, "F32: fenced");
+
+    // F34: the Lease is deleted; whoever takes it, one leads.
+    story.kubectl(&["delete", "lease", "authd-operator"]).await;
+    story.kubectl(&["delete", "accesspolicy", "late"]).await;
+    story
+        .publishes("the first policy alone", |engine| hosts(engine) == ["app.example.com"])
+        .await;
+
+    // F33: two that both believe that they lead do not undo each other's work.
+    let third = story.operator(&["--no-leader-election"]).await;
+    story.settled(&third).await;
+    story.settled(&second).await;
+}
+
+#[tokio::test]
+async fn f19_an_api_server_that_comes_back_is_found_and_nothing_was_lost() {
+    let story = Story::begin().await;
+    let operator = story.operator(&["--resync", "10"]).await;
+    story.apply(INSTANCE).await;
+    let before = story
+        .publishes("the policy and the key", |engine| {
+            engine.keys().count() == 1 && hosts(engine).len() == 1
+        })
+        .await;
+    assert!(operator.readiness().await.starts_with("ready"));
+    let mut story = story;
+    story.cluster.stop_api_server();
+    wait::within(Duration::from_secs(40), "the operator says what fails", || async {
+        let said = operator.readiness().await;
+        if said.contains("accesspolicies") {
+            Ok(())
+        } else {
+            Err(said)
+        }
+    })
+    .await;
+    story.cluster.start_api_server().await;
+    story.apply("{apiVersion: authd.dev/v1alpha1, kind: AccessPolicy, metadata: {name: more, namespace: HOME}, spec: {hosts: [more.example.com], rules: [{allow: {anyone: true}}]}}").await;
+    let after = wait::within(Duration::from_secs(60), "it goes on", || async {
+        let (index, engine) = published(&story.cluster, &story.home, "main").await?;
+        if hosts(&engine).len() == 2 && engine.keys().count() == 1 {
+            Ok(index.sequence)
+        } else {
+            Err(operator.readiness().await)
+        }
+    })
+    .await;
+    assert!(after > before);
+}
