@@ -4,14 +4,13 @@
 //! server and ends when the replica answers differently.
 
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde_json::{Value, json};
-use tests::cluster::{Cluster, User};
-use tests::process::Process;
+use tests::cluster::Cluster;
+use tests::cluster::operator::Operator;
 
 /// What to measure with.
 #[derive(Debug, clap::Args)]
@@ -39,23 +38,25 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
 }
 
 async fn measure(settings: &Settings) -> anyhow::Result<Value> {
-    let bench = Bench::start().await?;
+    let mut bench = Bench::start().await?;
     let created = Instant::now();
     bench.create(settings.policies).await?;
     let created = created.elapsed();
     let settled = bench.settled(settings.policies).await?;
-    let writes = bench.writes().await?;
+    let writes = bench.operator.writes().await;
     tokio::time::sleep(Duration::from_secs(10)).await;
-    let settled_writes = bench.writes().await? - writes;
+    let settled_writes = bench.operator.writes().await - writes;
 
+    bench.find_replica().await;
     let mut changes = Vec::new();
     for change in 0..settings.changes {
         changes.push(bench.change(change % settings.policies, change).await?);
     }
     let memory = resident_mebibytes(bench.operator.id())?;
     let begun = Instant::now();
-    let bench = bench.restarted().await?;
-    let started = bench.listed(begun).await?;
+    bench.operator.restart().await;
+    bench.operator.ready().await;
+    let started = begun.elapsed();
     Ok(json!({
         "policies": settings.policies,
         "create_seconds": created.as_secs_f64(),
@@ -70,39 +71,13 @@ async fn measure(settings: &Settings) -> anyhow::Result<Value> {
 struct Bench {
     cluster: Cluster,
     client: kube::Client,
-    operator: Process,
-    admin: String,
+    operator: Operator,
     verify: String,
 }
 
 fn program(name: &str) -> anyhow::Result<PathBuf> {
     let here = std::env::current_exe()?;
     Ok(here.parent().context("a program lies in a folder")?.join(name))
-}
-
-async fn operator(cluster: &Cluster) -> anyhow::Result<(Process, String)> {
-    let mut command = Command::new(program("authd-operator")?);
-    command.env("KUBECONFIG", cluster.kubeconfig(User::Admin).await);
-    command.args([
-        "run",
-        "--namespaces",
-        NAMESPACE,
-        "--namespace",
-        NAMESPACE,
-        "--listen",
-        "127.0.0.1:0",
-    ]);
-    let process = Process::start(command.args(["--identity", "bench"]));
-    for _ in 0..500 {
-        let lines = process.errors();
-        let served = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let mut served = served.filter(|line| line.get("message").is_some_and(|message| message == "admin_served"));
-        if let Some(address) = served.find_map(|line| line.get("address")?.as_str().map(str::to_owned)) {
-            return Ok((process, format!("http://{address}")));
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    anyhow::bail!("the operator does not start: {:?}", process.errors())
 }
 
 impl Bench {
@@ -118,7 +93,8 @@ impl Bench {
             .await
             .ok();
         cluster.kubectl(&["create", "namespace", NAMESPACE]).await.ok();
-        let (operator, admin) = operator(&cluster).await?;
+        let more = ["--identity", "bench"];
+        let operator = Operator::start_program(&program("authd-operator")?, &cluster, &[NAMESPACE], &more).await;
         let instance = json!({
             "apiVersion": "authd.dev/v1alpha1", "kind": "Authd",
             "metadata": { "name": "main", "namespace": NAMESPACE },
@@ -134,35 +110,33 @@ impl Bench {
             NAMESPACE,
         ];
         cluster.kubectl(&ready).await.ok();
-        let pods = cluster
-            .kubectl(&[
-                "get",
-                "pods",
-                "-n",
-                NAMESPACE,
-                "-o",
-                "jsonpath={.items[0].status.podIP}",
-            ])
-            .await
-            .ok();
         Ok(Self {
             client: cluster.client().await,
-            verify: format!("http://{}:8081/verify/forward", pods.trim()),
+            verify: String::new(),
             cluster,
             operator,
-            admin,
         })
     }
 
-    /// The operator again, after `kill -9`.
-    async fn restarted(mut self) -> anyhow::Result<Self> {
-        self.operator.kill();
-        let (operator, admin) = operator(&self.cluster).await?;
-        Ok(Self {
-            operator,
-            admin,
-            ..self
-        })
+    /// Finds the replica, which is another one once more shards are mounted.
+    async fn find_replica(&mut self) {
+        let rollout = [
+            "rollout",
+            "status",
+            "deployment/main",
+            "--timeout=120s",
+            "-n",
+            NAMESPACE,
+        ];
+        self.cluster.kubectl(&rollout).await.ok();
+        let ready = "jsonpath={range .items[?(@.status.containerStatuses[0].ready==true)]}{.status.podIP} {end}";
+        let pods = self
+            .cluster
+            .kubectl(&["get", "pods", "-n", NAMESPACE, "-o", ready])
+            .await
+            .ok();
+        let address = pods.split_whitespace().last().unwrap_or_default();
+        self.verify = format!("http://{address}:8081/verify/forward");
     }
 
     async fn send(&self, method: http::Method, path: &str, body: &Value) -> anyhow::Result<Value> {
@@ -209,22 +183,7 @@ impl Bench {
             }
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
-        anyhow::bail!("not all policies are Ready: {:?}", self.operator.errors().last())
-    }
-
-    async fn get(&self, url: &str) -> anyhow::Result<tests::http::Answer> {
-        tests::http::get(url).attempt().await.map_err(anyhow::Error::msg)
-    }
-
-    /// Writes to the API server since the start.
-    async fn writes(&self) -> anyhow::Result<f64> {
-        let text = self.get(&format!("{}/metrics", self.admin)).await?.body;
-        let lines = text
-            .lines()
-            .filter(|line| line.starts_with("authd_operator_writes_total"));
-        Ok(lines
-            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
-            .sum())
+        anyhow::bail!("not all policies are Ready: {:?}", self.operator.log().last())
     }
 
     async fn asked(&self, number: usize, path: &str) -> anyhow::Result<u16> {
@@ -250,21 +209,7 @@ impl Bench {
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        anyhow::bail!("{path} is never open: {:?}", self.operator.errors().last())
-    }
-
-    async fn listed(&self, begun: Instant) -> anyhow::Result<Duration> {
-        while begun.elapsed() < Duration::from_secs(60) {
-            if self
-                .get(&format!("{}/readyz", self.admin))
-                .await
-                .is_ok_and(|answer| answer.status == 200)
-            {
-                return Ok(begun.elapsed());
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        anyhow::bail!("the operator is never ready: {:?}", self.operator.errors().last())
+        anyhow::bail!("{path} is never open: {:?}", self.operator.log().last())
     }
 }
 
