@@ -94,6 +94,8 @@ reasons! {
     InstanceNotReady,
     /// Resources vanished together with the definition of their kind: what was published before stays.
     Held,
+    /// The namespace is not one of those in which the operator may read and make Secrets.
+    NotOptedIn,
     /// Something that the Authd needs in the cluster could not be made.
     NotDeployed,
     /// Every replica enforces it.

@@ -122,8 +122,9 @@ impl Plan {
         let namespace = resource.namespace().unwrap_or_default();
         let name = (K::kind(&()).into_owned(), namespace.clone(), resource.name_any());
         if let Some(problems) = self.problems.get(&name) {
-            let said: Vec<String> = problems.iter().map(|problem| self.said(problem)).collect();
-            return problems.first().map(|first| (first.reason, said.join("; ")));
+            let said: Vec<(Reason, String)> = problems.iter().map(|problem| self.said(problem)).collect();
+            let messages: Vec<&str> = said.iter().map(|(_, message)| message.as_str()).collect();
+            return said.first().map(|(reason, _)| (*reason, messages.join("; ")));
         }
         self.instance_of(resource).is_none().then(|| {
             let message = format!(
@@ -133,23 +134,26 @@ impl Plan {
         })
     }
 
-    fn said(&self, problem: &Problem) -> String {
-        let Problem {
-            field,
-            message,
-            namespace,
-            ..
-        } = problem;
-        let unread = problem.reason == Reason::SecretMissing && !self.opted_in.contains(namespace);
-        let message = if unread {
-            format!("the operator may not read Secrets in namespace `{namespace}`: add it to `namespaces` of the chart")
+    fn said(&self, problem: &Problem) -> (Reason, String) {
+        let namespace = &problem.namespace;
+        let is_unread = problem.reason == Reason::SecretMissing && !self.opted_in.contains(namespace);
+        let (reason, message) = if is_unread {
+            not_opted_in(namespace)
         } else {
-            message.clone()
+            (problem.reason, problem.message.clone())
         };
-        if field.is_empty() {
-            message
-        } else {
-            format!("{field}: {message}")
+        match problem.field.as_str() {
+            "" => (reason, message),
+            field => (reason, format!("{field}: {message}")),
         }
     }
+}
+
+/// What is said of what cannot be done in a namespace.
+#[must_use]
+pub fn not_opted_in(namespace: &str) -> (Reason, String) {
+    let message = format!(
+        "the operator may not read or make Secrets in namespace `{namespace}`: add it to `namespaces` of the chart"
+    );
+    (Reason::NotOptedIn, message)
 }

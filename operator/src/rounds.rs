@@ -14,7 +14,7 @@ use crate::cluster::{Cluster, MANAGER};
 use crate::deploy;
 use crate::inventory::Inventory;
 use crate::mint;
-use crate::plan::{Instance, Plan};
+use crate::plan::{Instance, Plan, not_opted_in};
 use crate::publish::{Error, Publisher};
 use crate::replicas::Replicas;
 use crate::report::{self, Known, Queue, Sources};
@@ -192,6 +192,10 @@ impl Rounds {
                 continue;
             };
             if !self.inventory.may_make_in(&instance.namespace()) {
+                if !self.inventory.opted_in.contains(&instance.namespace()) {
+                    self.failures
+                        .insert(instance.full_name(), not_opted_in(&instance.namespace()));
+                }
                 continue;
             }
             let least = self.replicas.furthest(instance).max(sequence_in_status(instance));
@@ -238,7 +242,8 @@ impl Rounds {
 
     /// After failures, comes back in ever longer pauses.
     fn try_again(&mut self) {
-        let has_failed = !self.failures.is_empty() || !self.refusals.is_empty();
+        let mut failures = self.failures.values();
+        let has_failed = failures.any(|(reason, _)| *reason != Reason::NotOptedIn) || !self.refusals.is_empty();
         self.failed_in_a_row = if has_failed { self.failed_in_a_row + 1 } else { 0 };
         if has_failed {
             let doubled = RETRY.0 * 2_u32.saturating_pow(self.failed_in_a_row.min(7) - 1);

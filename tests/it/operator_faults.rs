@@ -333,6 +333,25 @@ async fn f26_f28_f30_claims_hand_edits_and_hot_resources() {
     story.apply(INSTANCE).await;
     story.exist(&["deployment/main", "service/main"]).await;
 
+    // A namespace that was not opted in is told so, and nothing is made in it.
+    let other = story.cluster.namespace("other").await;
+    story.cluster.apply(&INSTANCE.replace("HOME", &other)).await.ok();
+    for resource in ["authd/main", "apikey/ci"] {
+        wait::until("it is told", || async {
+            let read = [
+                "get",
+                resource,
+                "-n",
+                &other,
+                "-o",
+                "jsonpath={.status.conditions[*].reason}",
+            ];
+            let said = story.cluster.kubectl(&read).await.attempt()?;
+            if said.contains("NotOptedIn") { Ok(()) } else { Err(said) }
+        })
+        .await;
+    }
+
     // F26: the older has the host, and the younger is told.
     tokio::time::sleep(Duration::from_millis(1100)).await;
     story.apply("{apiVersion: authd.dev/v1alpha1, kind: AccessPolicy, metadata: {name: another, namespace: HOME}, spec: {hosts: [app.example.com], rules: [{allow: {anyone: true}}]}}").await;

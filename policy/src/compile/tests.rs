@@ -205,6 +205,7 @@ fn the_stories_show_every_reason_that_compiling_gives() {
         Reason::InstanceNotReady,
         Reason::Held,
         Reason::NotDeployed,
+        Reason::NotOptedIn,
         Reason::Enforced,
         Reason::Waiting,
         Reason::NoReplicas,
