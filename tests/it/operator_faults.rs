@@ -3,6 +3,8 @@
 //! Every story has a cluster of its own, as the kinds are the whole cluster's. After each fault the end is what it would have been
 //! without it, statuses tell the truth, and nothing is written once all is settled.
 
+mod on_the_way;
+
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -14,6 +16,8 @@ use tests::wait;
 struct Story {
     cluster: Cluster,
     home: Namespace,
+    /// What statuses say at the end of a run that nothing disturbed.
+    undisturbed: std::sync::OnceLock<Vec<String>>,
 }
 
 /// An instance that nobody runs: what is published is what is looked at.
@@ -44,7 +48,12 @@ impl Story {
         let cluster = Cluster::start().await;
         super::cluster::install_kinds(&cluster).await;
         let home = cluster.namespace("home").await;
-        Self { cluster, home }
+        let undisturbed = std::sync::OnceLock::new();
+        Self {
+            cluster,
+            home,
+            undisturbed,
+        }
     }
 
     async fn operator(&self, more: &[&str]) -> Operator {

@@ -6,6 +6,7 @@
 mod authority;
 mod command;
 mod control_plane;
+pub mod fault_proxy;
 mod forever;
 mod kubeconfig;
 mod namespace;

@@ -62,3 +62,15 @@ pub(super) fn kubeconfig(address: &str, authority: &str, proof: &Proof) -> Value
         "current-context": "tests",
     })
 }
+
+/// A kubeconfig that leads to somebody who asks for no proof.
+pub(super) fn plain(address: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "tests", "cluster": {"server": address}}],
+        "users": [{"name": "tests", "user": {}}],
+        "contexts": [{"name": "tests", "context": {"cluster": "tests", "user": "tests"}}],
+        "current-context": "tests",
+    })
+}

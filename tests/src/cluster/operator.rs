@@ -50,6 +50,14 @@ impl Operator {
     /// It does not start.
     pub async fn start_program(program: &Path, cluster: &Cluster, namespaces: &[&str], more: &[&str]) -> Self {
         let kubeconfig = cluster.kubeconfig(User::Admin).await;
+        Self::start_by(program, kubeconfig, namespaces, more).await
+    }
+
+    /// The same, by a way of its own to the API server.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub async fn start_by(program: &Path, kubeconfig: PathBuf, namespaces: &[&str], more: &[&str]) -> Self {
         let opted_in = namespaces.join(",");
         let own = namespaces.first().copied().unwrap_or("default");
         let mut arguments = vec![

@@ -1,0 +1,184 @@
+//! Faults between the operator and the API server: answers that are lost, refusals, watches that lie.
+
+use std::time::Duration;
+
+use tests::cluster::fault_proxy::{Call, Fault, FaultProxy};
+use tests::cluster::operator::{Operator, program};
+use tests::wait;
+
+use super::{INSTANCE, Story, hosts};
+
+const MORE: &str = "
+apiVersion: authd.dev/v1alpha1
+kind: AccessPolicy
+metadata: {name: more, namespace: HOME}
+spec: {hosts: [more.example.com], rules: [{allow: {signedIn: true}}]}
+---
+apiVersion: authd.dev/v1alpha1
+kind: AccessPolicy
+metadata: {name: broken, namespace: HOME}
+spec: {hosts: [broken.example.com], cedar: 'permit (nobody);'}
+";
+
+const HASH: &str = "hash: 'sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'";
+
+async fn through(story: &Story, proxy: &FaultProxy, more: &[&str]) -> Operator {
+    Operator::start_by(&program(), proxy.kubeconfig(), &[&story.home], more).await
+}
+
+/// Everything is made from nothing while `rule` holds; after it, all is as it would have been.
+async fn heals(story: &Story, row: &str, rule: impl FnMut(&Call) -> Fault + Send + 'static, lasts: Duration) {
+    let proxy = FaultProxy::start(&story.cluster).await;
+    let operator = through(story, &proxy, &["--no-leader-election", "--resync", "10"]).await;
+    proxy.does(rule);
+    story.apply(&INSTANCE.replace("secretName: ci", HASH)).await;
+    story.apply(MORE).await;
+    tokio::time::sleep(lasts).await;
+    proxy.is_honest();
+    assert!(lasts.is_zero() || proxy.faults() > 0, "{row}: control");
+    story
+        .publishes(row, |engine| {
+            hosts(engine) == ["app.example.com", "broken.example.com", "more.example.com"]
+        })
+        .await;
+    story.says("accesspolicy/broken", "Ready", "False InvalidCedar").await;
+    story
+        .exist(&["deployment/main", "role/main", "service/main", "networkpolicy/main"])
+        .await;
+    story.settled(&operator).await;
+    let (_, said) = story.end().await;
+    let known = story.undisturbed.get_or_init(|| said.clone());
+    assert_eq!(&said, known, "{row}");
+    drop(operator);
+    story
+        .kubectl(&["delete", "authds,authproviders,apikeys,accesspolicies", "--all"])
+        .await;
+    story
+        .kubectl(&[
+            "delete",
+            "secrets,deployments,services,roles",
+            "-l",
+            "authd.dev/instance=main",
+        ])
+        .await;
+}
+
+#[tokio::test]
+async fn f02_f08_calls_that_fail_are_made_again_until_all_is_as_it_should_be() {
+    let story = Story::begin().await;
+    heals(&story, "undisturbed", |_| Fault::None, Duration::ZERO).await;
+    let seconds = Duration::from_secs;
+    let one_in = |share: usize, fault: Fault| {
+        move |call: &Call| {
+            if call.is_write() && call.number.is_multiple_of(share) {
+                fault
+            } else {
+                Fault::None
+            }
+        }
+    };
+    heals(
+        &story,
+        "F03: every second answer is lost",
+        one_in(2, Fault::LoseTheAnswer),
+        seconds(4),
+    )
+    .await;
+    let mut seen = std::collections::BTreeSet::new();
+    let once = move |call: &Call| {
+        if call.is_write() && seen.insert(call.path.clone()) {
+            Fault::Answer(409)
+        } else {
+            Fault::None
+        }
+    };
+    heals(&story, "F04: every write fails once with 409", once, seconds(3)).await;
+    heals(&story, "F07: 429", one_in(1, Fault::Answer(429)), seconds(4)).await;
+    heals(&story, "F08: 503 at 50 %", one_in(2, Fault::Answer(503)), seconds(4)).await;
+    heals(&story, "F08: 500 at 100 %", one_in(1, Fault::Answer(500)), seconds(3)).await;
+    let statuses = |call: &Call| {
+        if call.is_write() && call.path.contains("/status") {
+            Fault::Answer(500)
+        } else {
+            Fault::None
+        }
+    };
+    heals(&story, "F47: statuses are refused", statuses, seconds(3)).await;
+}
+
+#[tokio::test]
+async fn f09_f13_watches_that_lie_are_found_out() {
+    let story = Story::begin().await;
+    heals(&story, "undisturbed", |_| Fault::None, Duration::ZERO).await;
+    let watches = |fault: Fault| move |call: &Call| if call.is_watch() { fault } else { Fault::None };
+    // The rule is there before the first watch is begun anew, which is when it takes effect.
+    let (short, long) = (Duration::from_secs(1), Duration::from_secs(12));
+    heals(
+        &story,
+        "F09: every second event is dropped",
+        watches(Fault::DropEvents(2)),
+        long,
+    )
+    .await;
+    heals(&story, "F10: every event comes twice", watches(Fault::Repeat), long).await;
+    heals(
+        &story,
+        "F10: every event comes late",
+        watches(Fault::Delay(short)),
+        long,
+    )
+    .await;
+    heals(&story, "F13: 410", watches(Fault::Answer(410)), Duration::from_secs(5)).await;
+}
+
+#[tokio::test]
+async fn f11_watches_that_are_closed_are_resumed_without_listing_again() {
+    let story = Story::begin().await;
+    let proxy = FaultProxy::start(&story.cluster).await;
+    proxy.does(|call| {
+        if call.is_watch() {
+            Fault::Close(Duration::from_millis(200))
+        } else {
+            Fault::None
+        }
+    });
+    let operator = through(&story, &proxy, &["--no-leader-election"]).await;
+    story.apply(&INSTANCE.replace("secretName: ci", HASH)).await;
+    story.publishes("the policy", |engine| hosts(engine).len() == 1).await;
+    let count = |is: fn(&Call) -> bool| proxy.calls().iter().filter(|call| is(call)).count();
+    let (lists, watches) = (count(Call::is_list), count(Call::is_watch));
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(count(Call::is_watch) > watches + 10, "control: they are closed");
+    assert_eq!(count(Call::is_list), lists, "they are resumed");
+    story.apply(MORE).await;
+    story
+        .publishes("more", |engine| engine.governs("more.example.com"))
+        .await;
+    story.settled(&operator).await;
+}
+
+#[tokio::test]
+async fn f12_a_watch_that_fell_silent_is_noticed() {
+    let story = Story::begin().await;
+    let proxy = FaultProxy::start(&story.cluster).await;
+    let silent = |call: &Call| {
+        if call.is_watch() && call.path.contains("accesspolicies") {
+            Fault::Silence
+        } else {
+            Fault::None
+        }
+    };
+    proxy.does(silent);
+    let _operator = through(&story, &proxy, &["--no-leader-election"]).await;
+    story.apply(&INSTANCE.replace("secretName: ci", HASH)).await;
+    proxy.is_honest();
+    wait::within(Duration::from_secs(90), "the policy is seen after all", || async {
+        let (_, engine) = tests::cluster::operator::published(&story.cluster, &story.home, "main").await?;
+        if engine.governs("app.example.com") {
+            Ok(())
+        } else {
+            Err("not yet".to_owned())
+        }
+    })
+    .await;
+}
