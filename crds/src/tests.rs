@@ -12,12 +12,15 @@ fn schema(kind: &str) -> Value {
     definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone()
 }
 
+/// Where the YAML lies: for everybody, and for the chart, which can hold only what is in its own folder.
+const FOLDERS: [&str; 2] = ["crds/yaml", "charts/authd/kinds"];
+
 #[test]
 fn the_yaml_in_the_repository_is_what_the_types_say() {
-    for kind in KINDS {
+    for (kind, folder) in KINDS.iter().flat_map(|kind| FOLDERS.map(|folder| (kind, folder))) {
         let definition = (kind.definition)();
         let path = format!(
-            "{}/yaml/{}.yaml",
+            "{}/../{folder}/{}.yaml",
             env!("CARGO_MANIFEST_DIR"),
             definition.spec.names.plural
         );

@@ -14,11 +14,15 @@ mod architecture;
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod chart;
+#[cfg(test)]
 mod cluster;
 #[cfg(test)]
 mod durability;
 #[cfg(test)]
 mod forward_auth;
+#[cfg(test)]
+mod kubernetes;
 #[cfg(test)]
 mod operator_faults;
 #[cfg(test)]

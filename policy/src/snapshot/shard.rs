@@ -49,12 +49,20 @@ pub struct Piece {
     pub access: Vec<Access>,
 }
 
-/// One item of a bucket: a line of its content.
-#[derive(Serialize, Deserialize)]
+/// One item of a bucket, read from a line of its content.
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Item {
     Key(Key),
     Access(Access),
+}
+
+/// The same, to be written.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Line<'a> {
+    Key(Key),
+    Access(&'a Access),
 }
 
 /// Which shards make a Snapshot, in order.
@@ -187,11 +195,11 @@ impl Index {
 
 /// One line for each item, with where it belongs, in order.
 fn lines(snapshot: &Snapshot) -> Result<Vec<(u16, Vec<u8>)>, LoadError> {
-    let keys = snapshot.keys.written().map(|key| (place(&key.digest), Item::Key(key)));
+    let keys = snapshot.keys.written().map(|key| (place(&key.digest), Line::Key(key)));
     let access = snapshot
         .access
         .iter()
-        .map(|access| (place(&Sha256::digest(&access.name)), Item::Access(access.clone())));
+        .map(|access| (place(&Sha256::digest(&access.name)), Line::Access(access)));
     let mut lines = Vec::with_capacity(snapshot.keys.len() + snapshot.access.len());
     for (place, item) in keys.chain(access) {
         let mut line = serde_json::to_vec(&item)?;
@@ -217,20 +225,27 @@ fn bucket(place: u16, of: usize) -> usize {
 /// The contents of the fewest buckets that are roomy enough; a single item may be larger, as it cannot be cut.
 fn buckets(lines: &[(u16, Vec<u8>)]) -> Vec<Vec<u8>> {
     let mut of = 1;
-    loop {
-        let mut buckets = vec![(0, Vec::new()); of];
-        for (place, line) in lines {
-            if let Some((items, content)) = buckets.get_mut(bucket(*place, of)) {
-                *items += 1;
-                content.extend_from_slice(line);
-            }
-        }
-        let roomy = |(items, content): &(usize, Vec<u8>)| *items < 2 || content.len() <= ROOMY;
-        if of == MOST_BUCKETS || buckets.iter().all(roomy) {
-            return buckets.into_iter().map(|(_, content)| content).collect();
-        }
+    while of < MOST_BUCKETS && !is_roomy(lines, of) {
         of *= 2;
     }
+    let mut buckets = vec![Vec::new(); of];
+    for (place, line) in lines {
+        if let Some(content) = buckets.get_mut(bucket(*place, of)) {
+            content.extend_from_slice(line);
+        }
+    }
+    buckets
+}
+
+fn is_roomy(lines: &[(u16, Vec<u8>)], of: usize) -> bool {
+    let mut sizes = vec![(0, 0); of];
+    for (place, line) in lines {
+        if let Some((items, bytes)) = sizes.get_mut(bucket(*place, of)) {
+            *items += 1;
+            *bytes += line.len();
+        }
+    }
+    sizes.iter().all(|(items, bytes)| *items < 2 || *bytes <= ROOMY)
 }
 
 /// The bucket that a key with this SHA-256 is in, of so many.
