@@ -27,7 +27,7 @@ use crate::report::reference;
 use crate::watch::World;
 
 /// How long what was written is believed though the watch has not brought it yet.
-const BELIEVED: Duration = Duration::from_secs(2);
+const BELIEVED: Duration = Duration::from_secs(1);
 
 /// The kinds that an Authd becomes, in the order in which they are made.
 #[must_use]
@@ -50,6 +50,8 @@ pub struct Children {
     /// Authds that were there, with the definition that they had.
     instances: BTreeMap<String, Option<String>>,
     definition: Option<String>,
+    /// Whether something is believed to be there though the watch does not show it: it may have been taken away since.
+    is_ahead: bool,
 }
 
 /// Kind, namespace and name.
@@ -101,6 +103,11 @@ pub enum Refusal {
 }
 
 impl Children {
+    /// When to look again at what the watch did not show yet, if there was something since this was last asked.
+    pub fn look_again(&mut self) -> Option<Duration> {
+        std::mem::take(&mut self.is_ahead).then_some(BELIEVED)
+    }
+
     /// Makes what is not there, and puts back what somebody changed.
     ///
     /// # Errors
@@ -138,15 +145,17 @@ impl Children {
         let key = (kind_name.clone(), object.namespace().unwrap_or_default(), name.clone());
         let desired = fingerprint(object);
         let live = live(world, &key);
-        let made = self.made.get(&key);
-        let as_made = made.is_some_and(|made| made.desired == desired);
-        let stands = |made: &Made| {
-            let is_live = live.as_deref().is_some_and(|live| made.live == fingerprint(live));
-            made.desired == desired && (is_live || made.is_ahead_of(live.as_deref()))
-        };
-        if made.is_some_and(stands) {
-            return Ok(None);
+        let before = self.made.get(&key).filter(|made| made.desired == desired);
+        if let Some(made) = before {
+            if live.as_deref().is_some_and(|live| made.live == fingerprint(live)) {
+                return Ok(None);
+            }
+            if made.is_ahead_of(live.as_deref()) {
+                self.is_ahead = true;
+                return Ok(None);
+            }
         }
+        let written = before.map(|made| made.version);
         let refused = |error| Refusal::Call {
             kind: kind_name.clone(),
             name: name.clone(),
@@ -157,7 +166,10 @@ impl Children {
         }
         let applied = cluster.apply(&kind, object).await.map_err(refused)?;
         let now = fingerprint(&applied);
-        let changed = live.as_deref().is_none_or(|live| fingerprint(live) != now);
+        let changed = match live.as_deref() {
+            Some(live) => fingerprint(live) != now,
+            None => written != Some(version(&applied)),
+        };
         let made = Made {
             desired,
             live: now,
@@ -165,7 +177,8 @@ impl Children {
             at: Instant::now(),
         };
         self.made.insert(key, made);
-        Ok((as_made && changed).then(|| format!("{kind_name} `{name}`")))
+        self.is_ahead = true;
+        Ok((written.is_some() && changed).then(|| format!("{kind_name} `{name}`")))
     }
 
     /// Deletes what belonged to Authds that went while their definition stood, and remembers those that are there.

@@ -4,12 +4,14 @@
 //! index names at every moment, whenever this is interrupted. The index is replaced only by whoever read the one that stands.
 //! Equal Snapshots write nothing.
 
+mod contents;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crds::ResourceExt;
 use crds::published::{INDEX_ENTRY, INSTANCE_LABEL, MADE_OF, index_secret, shard_entry, shard_secret};
-use crds::{Resource, ResourceExt};
 use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
@@ -22,11 +24,14 @@ use crate::cluster::{Cluster, Error as CallError};
 use crate::guard::{self, Loss, MadeOf, Recorded};
 use crate::inventory::Inventory;
 use crate::plan::Instance;
+use contents::contained;
+
+pub use contents::{key_secret, version_of};
 
 /// How many shards are written at a time.
 const AT_A_TIME: usize = 4;
 /// How long what was written is believed though the watch has not brought it yet.
-const BELIEVED: Duration = Duration::from_secs(10);
+pub const BELIEVED: Duration = Duration::from_secs(2);
 
 /// Why a Snapshot was not published. What was published before stays.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +93,12 @@ impl Publisher {
         self.published.get(&instance.full_name())
     }
 
+    /// Whether something is believed to be there that the watch may not have brought yet.
+    #[must_use]
+    pub fn is_ahead(&self) -> bool {
+        !self.written.is_empty()
+    }
+
     /// Forgets instances that are gone.
     pub fn retain(&mut self, instances: &[Instance]) {
         self.published
@@ -113,7 +124,9 @@ impl Publisher {
         let standing = self.live(inventory, &place.namespace, &place.index());
         let standing_index = standing.as_deref().and_then(index_in);
         let missing = self.missing(inventory, &place, &shards);
-        let current = standing_index.clone().filter(|index| index.digest == shards.digest);
+        // One that somebody changed, or put back from before, is replaced.
+        let is_current = |index: &Index| *index == shards.index(index.sequence) && index.sequence >= least;
+        let current = standing_index.clone().filter(is_current);
         let stands = current.as_ref().filter(|_| missing.is_empty()).cloned();
         if let Some(index) = stands.clone().filter(|_| is_checked) {
             self.settle(&name, (shards, index), inventory, snapshot);
@@ -196,17 +209,13 @@ impl Publisher {
         self.written.insert(key, (Arc::new(secret), Instant::now()));
     }
 
-    /// The shards that are in no Secret yet.
+    /// The shards that are in no Secret yet, or not as they should be.
     fn missing(&self, inventory: &Inventory, place: &Place, shards: &Shards) -> Vec<(usize, Shard)> {
         let is_there = |number: usize, shard: &Shard| {
             let secret = self.live(inventory, &place.namespace, &shard_secret(&place.name, number));
-            secret.is_some_and(|secret| {
-                secret
-                    .data
-                    .iter()
-                    .flatten()
-                    .any(|(entry, _)| entry == shard_entry(&shard.digest))
-            })
+            let data = secret.as_ref().and_then(|secret| secret.data.as_ref());
+            data.and_then(|data| data.get(shard_entry(&shard.digest)))
+                .is_some_and(|bytes| *bytes.0 == *shard.bytes)
         };
         let numbered = shards.shards.iter().enumerate();
         numbered
@@ -337,62 +346,4 @@ fn index_in(secret: &Secret) -> Option<Index> {
 
 fn made_of_in(secret: &Secret) -> Option<MadeOf> {
     serde_json::from_str(secret.annotations().get(MADE_OF)?).ok()
-}
-
-/// The version of a resource: its generation, and for a key that of the Secret that holds it.
-#[must_use]
-pub fn version_of<K: Resource>(resource: &K, secret: Option<&Arc<Secret>>) -> String {
-    let generation = resource.meta().generation.unwrap_or(0);
-    let secret = secret.and_then(|secret| secret.resource_version()).unwrap_or_default();
-    format!("{generation}/{secret}")
-}
-
-/// The resources that a Snapshot has, by `metadata.uid`, with their versions.
-fn contained<'a>(inventory: &'a Inventory, snapshot: &'a Snapshot) -> impl Iterator<Item = (String, String)> {
-    let resources = &inventory.resources;
-    let full_name = |namespace: Option<String>, name: String| format!("{}/{name}", namespace.unwrap_or_default());
-    let whole: HashMap<&str, bool> = snapshot
-        .access
-        .iter()
-        .map(|access| (access.name.as_str(), access.broken))
-        .collect();
-    let keys: std::collections::HashSet<&str> = snapshot.keys.iter().map(policy::snapshot::keys::Key::name).collect();
-    let mut found = Vec::new();
-    for resource in &resources.access_policies {
-        if whole.get(full_name(resource.namespace(), resource.name_any()).as_str()) == Some(&false) {
-            found.push((resource.uid(), version_of(resource, None)));
-        }
-    }
-    for resource in &resources.api_keys {
-        if keys.contains(full_name(resource.namespace(), resource.name_any()).as_str()) {
-            let secret = key_secret(inventory, resource);
-            found.push((resource.uid(), version_of(resource, secret)));
-        }
-    }
-    let home: String = snapshot
-        .settings
-        .instance
-        .split('/')
-        .next()
-        .unwrap_or_default()
-        .to_owned();
-    let at_home = |namespace: Option<String>| namespace.as_deref() == Some(home.as_str());
-    let named = |name: &String| snapshot.settings.instance == format!("{home}/{name}");
-    let authds = resources
-        .authds
-        .iter()
-        .filter(|one| at_home(one.namespace()) && named(&one.name_any()));
-    found.extend(authds.map(|one| (one.uid(), version_of(one, None))));
-    let providers = resources.providers.iter().filter(|one| at_home(one.namespace()));
-    found.extend(providers.map(|one| (one.uid(), version_of(one, None))));
-    let mappings = resources.role_mappings.iter().filter(|one| at_home(one.namespace()));
-    found.extend(mappings.map(|one| (one.uid(), version_of(one, None))));
-    found.into_iter().filter_map(|(uid, version)| Some((uid?, version)))
-}
-
-/// The Secret that holds a key.
-#[must_use]
-pub fn key_secret<'a>(inventory: &'a Inventory, resource: &crds::ApiKey) -> Option<&'a Arc<Secret>> {
-    let name = resource.spec.secret_name.as_ref()?;
-    inventory.secret(&resource.namespace().unwrap_or_default(), name)
 }

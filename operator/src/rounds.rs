@@ -15,7 +15,7 @@ use crate::deploy;
 use crate::inventory::Inventory;
 use crate::mint;
 use crate::plan::{Instance, Plan, not_opted_in};
-use crate::publish::{Error, Publisher};
+use crate::publish::{self, Error, Publisher};
 use crate::replicas::Replicas;
 use crate::report::{self, Known, Queue, Sources};
 use crate::watch::{Changes, World};
@@ -212,6 +212,10 @@ impl Rounds {
                 }
             }
         }
+        // What was written is believed to be there for a while, and may be taken away meanwhile.
+        if self.publisher.is_ahead() {
+            self.come_back(publish::BELIEVED);
+        }
         // What was compiled and published is not needed again, and is large.
         self.inventory.resources = policy::Resources::default();
         if has_written {
@@ -237,6 +241,9 @@ impl Rounds {
         self.children
             .prune(&self.cluster, &self.world, &self.plan.instances)
             .await;
+        if let Some(pause) = self.children.look_again() {
+            self.come_back(pause);
+        }
         self.try_again();
     }
 

@@ -424,6 +424,56 @@ async fn f26_f28_f30_claims_hand_edits_and_hot_resources() {
 }
 
 #[tokio::test]
+async fn f40_f41_what_somebody_damaged_or_put_back_is_whole_again() {
+    let story = Story::begin().await;
+    let operator = story.operator(&[]).await;
+    story.apply(INSTANCE).await;
+    let first = story.publishes("the policy", |engine| hosts(engine).len() == 1).await;
+    let old = story
+        .kubectl(&["get", "secret", "main-snapshot", "-o", "jsonpath={.data.index}"])
+        .await;
+    story.settled(&operator).await;
+
+    let entries = [
+        "get",
+        "secret",
+        "main-snapshot-1",
+        "-o",
+        "go-template={{range $name, $_ := .data}}{{$name}} {{end}}",
+    ];
+    let entries = story.kubectl(&entries).await;
+    let entry = entries.split_whitespace().next().unwrap();
+    let damage = format!("{{\"data\": {{\"{entry}\": \"AAAA\"}}}}");
+    story
+        .kubectl(&["patch", "secret", "main-snapshot-1", "--type=merge", "-p", &damage])
+        .await;
+    story
+        .publishes("a whole shard", |engine| hosts(engine).len() == 1)
+        .await;
+    story
+        .kubectl(&["delete", "secret", "main-snapshot-0", "main-snapshot-1"])
+        .await;
+    story.publishes("every shard", |engine| hosts(engine).len() == 1).await;
+
+    // An index of before is replaced by one that replicas follow.
+    let more = "{apiVersion: authd.dev/v1alpha1, kind: AccessPolicy, metadata: {name: more, namespace: HOME}, spec: {hosts: \
+                [more.example.com], rules: [{allow: {anyone: true}}]}}";
+    story.apply(more).await;
+    let second = story
+        .publishes("both policies", |engine| hosts(engine).len() == 2)
+        .await;
+    let back = format!("{{\"data\": {{\"index\": \"{old}\"}}}}");
+    story
+        .kubectl(&["patch", "secret", "main-snapshot", "--type=merge", "-p", &back])
+        .await;
+    let third = story
+        .publishes("both policies again", |engine| hosts(engine).len() == 2)
+        .await;
+    assert!(first < second && second <= third, "{first} {second} {third}");
+    story.settled(&operator).await;
+}
+
+#[tokio::test]
 async fn f27_a_namespace_that_goes_takes_everything_along() {
     let story = Story::begin().await;
     let _operator = story.operator(&[]).await;
