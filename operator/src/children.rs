@@ -214,8 +214,8 @@ impl Children {
         let Some((namespace, name)) = instance.split_once('/') else {
             return;
         };
-        let deployed = world.children.iter().flat_map(|store| store.state());
-        let deployed = deployed.filter_map(|child| Some((kind_of(&child)?, child)));
+        let deployed = world.children.iter();
+        let deployed = deployed.flat_map(|(kind, store)| store.state().into_iter().map(|child| (kind.clone(), child)));
         let secrets = world.secrets.get(namespace).into_iter().flat_map(|store| store.state());
         let secrets = secrets.map(|secret| (ApiResource::erase::<Secret>(&()), Arc::new(named(&*secret))));
         let leases = world.leases.iter().flat_map(|store| store.state());
@@ -253,12 +253,9 @@ fn kind_of(object: &DynamicObject) -> Option<ApiResource> {
 }
 
 fn live(world: &World, (kind, namespace, name): &Key) -> Option<Arc<DynamicObject>> {
-    let same = |child: &DynamicObject| {
-        child.types.as_ref().is_some_and(|types| types.kind == *kind)
-            && child.namespace().as_ref() == Some(namespace)
-            && child.name_any() == *name
-    };
-    world.children.iter().find_map(|store| store.find(same))
+    let same = |child: &DynamicObject| child.namespace().as_ref() == Some(namespace) && child.name_any() == *name;
+    let stores = world.children.iter().filter(|(of, _)| of.kind == *kind);
+    stores.into_iter().find_map(|(_, store)| store.find(same))
 }
 
 /// Whether something of that name is there that is not of this Authd: the watch shows only what carries the label.

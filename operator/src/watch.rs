@@ -50,8 +50,8 @@ pub struct World {
     pub secrets: BTreeMap<String, Store<Secret>>,
     /// Leases of replicas in those namespaces.
     pub leases: Vec<Store<Lease>>,
-    /// What was deployed in those namespaces, by kind and namespace.
-    pub children: Vec<Store<DynamicObject>>,
+    /// What was deployed in those namespaces, by kind: objects that were listed do not say theirs.
+    pub children: Vec<(ApiResource, Store<DynamicObject>)>,
     /// What came of each watch.
     pub watches: Arc<Watches>,
 }
@@ -199,7 +199,8 @@ impl Watching {
             );
             leases.push(self.inside::<Lease>(namespace, ours.clone(), For::Replicas));
             for kind in children::kinds() {
-                children.push(self.children(namespace, &kind, ours.clone()));
+                let store = self.children(namespace, &kind, ours.clone());
+                children.push((kind, store));
             }
         }
         World {
