@@ -26,8 +26,8 @@ use crate::plan::Instance;
 use crate::report::reference;
 use crate::watch::World;
 
-/// How long what was written is believed though the watch has not brought it yet.
-const BELIEVED: Duration = Duration::from_secs(1);
+/// How long what was written is believed though the watch has not brought it yet: at first, and when it was found to be there still.
+const BELIEVED: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// The kinds that an Authd becomes, in the order in which they are made.
 #[must_use]
@@ -50,8 +50,8 @@ pub struct Children {
     /// Authds that were there, with the definition that they had.
     instances: BTreeMap<String, Option<String>>,
     definition: Option<String>,
-    /// Whether something is believed to be there though the watch does not show it: it may have been taken away since.
-    is_ahead: bool,
+    /// When to look again at what is believed to be there though the watch does not show it: it may have been taken away since.
+    look_again: Option<Duration>,
 }
 
 /// Kind, namespace and name.
@@ -62,12 +62,19 @@ struct Made {
     live: u64,
     version: u128,
     at: Instant,
+    believed: Duration,
 }
 
 impl Made {
     /// Whether the watch may not have brought yet what was written.
     fn is_ahead_of(&self, live: Option<&DynamicObject>) -> bool {
-        self.at.elapsed() < BELIEVED && live.is_none_or(|live| version(live) < self.version)
+        self.at.elapsed() < self.believed && live.is_none_or(|live| version(live) < self.version)
+    }
+
+    /// How long to believe an answer: longer each time that it only says what was known.
+    fn belief(before: Option<&Self>, version: u128) -> Duration {
+        let same = before.filter(|made| made.version == version);
+        same.map_or(BELIEVED.0, |made| (made.believed * 2).min(BELIEVED.1))
     }
 }
 
@@ -105,7 +112,11 @@ pub enum Refusal {
 impl Children {
     /// When to look again at what the watch did not show yet, if there was something since this was last asked.
     pub fn look_again(&mut self) -> Option<Duration> {
-        std::mem::take(&mut self.is_ahead).then_some(BELIEVED)
+        self.look_again.take()
+    }
+
+    fn look_again_in(&mut self, pause: Duration) {
+        self.look_again = Some(self.look_again.map_or(pause, |sooner| sooner.min(pause)));
     }
 
     /// Makes what is not there, and puts back what somebody changed.
@@ -151,7 +162,7 @@ impl Children {
                 return Ok(None);
             }
             if made.is_ahead_of(live.as_deref()) {
-                self.is_ahead = true;
+                self.look_again_in(made.believed.saturating_sub(made.at.elapsed()));
                 return Ok(None);
             }
         }
@@ -175,9 +186,10 @@ impl Children {
             live: now,
             version: version(&applied),
             at: Instant::now(),
+            believed: Made::belief(before, version(&applied)),
         };
+        self.look_again_in(made.believed);
         self.made.insert(key, made);
-        self.is_ahead = true;
         Ok((written.is_some() && changed).then(|| format!("{kind_name} `{name}`")))
     }
 

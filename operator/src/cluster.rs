@@ -34,9 +34,17 @@ pub enum Error {
     /// The API server did not answer in time.
     #[error("the API server did not answer within {} s", DEADLINE.as_secs())]
     Late,
-    /// It refused.
-    #[error(transparent)]
+    /// It refused, or could not be reached.
+    #[error("{}", said(.0))]
     Api(#[from] kube::Error),
+}
+
+/// What the API server said, in its own words.
+fn said(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => format!("the API server answered {}: {}", status.code, status.message),
+        other => other.to_string(),
+    }
 }
 
 impl Error {
@@ -144,6 +152,16 @@ impl Cluster {
         let (name, patch) = (object.name_any(), Patch::Apply(object));
         let call = api.patch(&name, &parameters, &patch);
         self.write(&kind.kind, "apply", call).await
+    }
+
+    /// An object as it stands, whatever the watch has shown of it so far.
+    ///
+    /// # Errors
+    /// The call failed. That there is none is no error.
+    pub async fn read<K: Namespaced>(&self, namespace: &str, name: &str) -> Result<Option<K>, Error> {
+        let api = self.api(namespace);
+        let found = tokio::time::timeout(DEADLINE, api.get_opt(name)).await;
+        found.map_err(|_| Error::Late)?.map_err(Error::from)
     }
 
     /// The object of that kind and name, if there is one and it can be read.

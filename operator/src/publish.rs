@@ -108,9 +108,41 @@ impl Publisher {
 
     /// Publishes a Snapshot; `least` is the smallest sequence number that no replica has gone beyond. Whether anything was written.
     ///
+    /// The watch may lag, or never bring what stands; where the API server says so, its own answer counts.
+    ///
     /// # Errors
     /// It was not published; what was before stays.
     pub async fn publish(
+        &mut self,
+        cluster: &Cluster,
+        inventory: &Inventory,
+        (instance, snapshot): (&Instance, &Snapshot),
+        least: u64,
+    ) -> Result<bool, Error> {
+        match self.try_to(cluster, inventory, (instance, snapshot), least).await {
+            Err(Error::Call(error)) if error.code() == Some(409) => {
+                self.read(cluster, instance, snapshot).await?;
+                self.try_to(cluster, inventory, (instance, snapshot), least).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Reads the Secrets of an instance, and believes them as if they had just been written.
+    async fn read(&mut self, cluster: &Cluster, instance: &Instance, snapshot: &Snapshot) -> Result<(), Error> {
+        let place = Place::of(instance);
+        let before = self.published.entry(instance.full_name()).or_default();
+        let count = Shards::cut(snapshot, &before.shards)?.shards.len();
+        let shards = (0..count).map(|number| shard_secret(&place.name, number));
+        for name in shards.chain([place.index()]) {
+            if let Some(secret) = cluster.read(&place.namespace, &name).await? {
+                self.keep(secret);
+            }
+        }
+        Ok(())
+    }
+
+    async fn try_to(
         &mut self,
         cluster: &Cluster,
         inventory: &Inventory,
