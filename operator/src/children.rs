@@ -7,7 +7,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crds::published::INSTANCE_LABEL;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -20,14 +20,12 @@ use kube::ResourceExt as _;
 use kube::core::{ApiResource, DynamicObject};
 use kube::runtime::events::{Event, EventType, Recorder};
 
+use crate::belief::Belief;
 use crate::cluster::{Cluster, Error};
 use crate::guard;
 use crate::plan::Instance;
 use crate::report::reference;
 use crate::watch::World;
-
-/// How long what was written is believed though the watch has not brought it yet: at first, and when it was found to be there still.
-const BELIEVED: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// The kinds that an Authd becomes, in the order in which they are made.
 #[must_use]
@@ -60,30 +58,7 @@ type Key = (String, String, String);
 struct Made {
     desired: u64,
     live: u64,
-    version: u128,
-    at: Instant,
-    believed: Duration,
-}
-
-impl Made {
-    /// Whether the watch may not have brought yet what was written.
-    fn is_ahead_of(&self, live: Option<&DynamicObject>) -> bool {
-        self.at.elapsed() < self.believed && live.is_none_or(|live| version(live) < self.version)
-    }
-
-    /// How long to believe an answer: longer each time that it only says what was known.
-    fn belief(before: Option<&Self>, version: u128) -> Duration {
-        let same = before.filter(|made| made.version == version);
-        same.map_or(BELIEVED.0, |made| (made.believed * 2).min(BELIEVED.1))
-    }
-}
-
-/// The API server's versions are numbers that grow.
-fn version(object: &DynamicObject) -> u128 {
-    object
-        .resource_version()
-        .and_then(|version| version.parse().ok())
-        .unwrap_or(0)
+    belief: Belief,
 }
 
 /// Why an object was not made.
@@ -161,36 +136,35 @@ impl Children {
             if live.as_deref().is_some_and(|live| made.live == fingerprint(live)) {
                 return Ok(None);
             }
-            if made.is_ahead_of(live.as_deref()) {
-                self.look_again_in(made.believed.saturating_sub(made.at.elapsed()));
+            if made.belief.is_ahead_of(live.as_deref())
+                && let Some(rest) = made.belief.rest()
+            {
+                self.look_again_in(rest);
                 return Ok(None);
             }
         }
-        let written = before.map(|made| made.version);
-        let refused = |error| Refusal::Call {
+        let refused = |error: Error| Refusal::Call {
             kind: kind_name.clone(),
             name: name.clone(),
             error,
         };
-        if live.is_none() && !self.made.contains_key(&key) && is_taken(cluster, &kind, object, instance).await {
+        let is_new = live.is_none() && !self.made.contains_key(&key);
+        if is_new && is_taken(cluster, &kind, object, instance).await.map_err(refused)? {
             return Err(Refusal::Taken { kind: kind_name, name });
         }
         let applied = cluster.apply(&kind, object).await.map_err(refused)?;
         let now = fingerprint(&applied);
         let changed = match live.as_deref() {
             Some(live) => fingerprint(live) != now,
-            None => written != Some(version(&applied)),
+            None => before.is_none_or(|made| !made.belief.is_in(&applied)),
         };
-        let made = Made {
-            desired,
-            live: now,
-            version: version(&applied),
-            at: Instant::now(),
-            believed: Made::belief(before, version(&applied)),
-        };
-        self.look_again_in(made.believed);
-        self.made.insert(key, made);
-        Ok((written.is_some() && changed).then(|| format!("{kind_name} `{name}`")))
+        let (was_made, belief) = (before.is_some(), Belief::new(&applied, before.map(|made| &made.belief)));
+        if let Some(rest) = belief.rest() {
+            self.look_again_in(rest);
+        }
+        let live = now;
+        self.made.insert(key, Made { desired, live, belief });
+        Ok((was_made && changed).then(|| format!("{kind_name} `{name}`")))
     }
 
     /// Deletes what belonged to Authds that went while their definition stood, and remembers those that are there.
@@ -271,10 +245,15 @@ fn live(world: &World, (kind, namespace, name): &Key) -> Option<Arc<DynamicObjec
 }
 
 /// Whether something of that name is there that is not of this Authd: the watch shows only what carries the label.
-async fn is_taken(cluster: &Cluster, kind: &ApiResource, object: &DynamicObject, instance: &Instance) -> bool {
-    let found = cluster.find(kind, object).await;
+async fn is_taken(
+    cluster: &Cluster,
+    kind: &ApiResource,
+    object: &DynamicObject,
+    instance: &Instance,
+) -> Result<bool, Error> {
+    let found = cluster.find(kind, object).await?;
     let own = |found: &DynamicObject| found.labels().get(INSTANCE_LABEL) == Some(&instance.authd.name_any());
-    found.is_some_and(|found| !own(&found))
+    Ok(found.is_some_and(|found| !own(&found)))
 }
 
 /// What somebody may have changed: all but what the API server and controllers write.

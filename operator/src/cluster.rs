@@ -159,16 +159,15 @@ impl Cluster {
     /// # Errors
     /// The call failed. That there is none is no error.
     pub async fn read<K: Namespaced>(&self, namespace: &str, name: &str) -> Result<Option<K>, Error> {
-        let api = self.api(namespace);
-        let found = tokio::time::timeout(DEADLINE, api.get_opt(name)).await;
-        found.map_err(|_| Error::Late)?.map_err(Error::from)
+        standing(&self.api(namespace), name).await
     }
 
-    /// The object of that kind and name, if there is one and it can be read.
-    pub async fn find(&self, kind: &ApiResource, like: &DynamicObject) -> Option<DynamicObject> {
-        let api = self.api_of(kind, like);
-        let found = tokio::time::timeout(DEADLINE, api.get_opt(&like.name_any())).await;
-        found.ok()?.ok()?
+    /// The object of that kind and name, if there is one.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub async fn find(&self, kind: &ApiResource, like: &DynamicObject) -> Result<Option<DynamicObject>, Error> {
+        standing(&self.api_of(kind, like), &like.name_any()).await
     }
 
     fn api_of(&self, kind: &ApiResource, object: &DynamicObject) -> Api<DynamicObject> {
@@ -225,5 +224,26 @@ impl Cluster {
             .await
             .map_err(|_| Error::Late)?
             .map_err(Error::from)
+    }
+}
+
+async fn standing<K: Clone + Debug + DeserializeOwned>(api: &Api<K>, name: &str) -> Result<Option<K>, Error> {
+    let found = tokio::time::timeout(DEADLINE, api.get_opt(name)).await;
+    found.map_err(|_| Error::Late)?.map_err(Error::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_in_the_words_of_the_api_server() {
+        let status = kube::core::Status::failure("secrets is forbidden: no rights", "Forbidden").with_code(403);
+        let error = Error::from(kube::Error::Api(status.boxed()));
+        assert_eq!(
+            error.to_string(),
+            "the API server answered 403: secrets is forbidden: no rights"
+        );
+        assert_eq!(error.code(), Some(403));
     }
 }

@@ -3,6 +3,7 @@
 //! The operator serves nobody. While it is down, or the API server is, replicas go on with what was published last.
 
 mod admin;
+mod belief;
 mod children;
 mod clock;
 mod cluster;

@@ -6,9 +6,9 @@
 
 mod contents;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crds::ResourceExt;
 use crds::published::{INDEX_ENTRY, INSTANCE_LABEL, MADE_OF, index_secret, shard_entry, shard_secret};
@@ -20,6 +20,7 @@ use policy::Snapshot;
 use policy::snapshot::shard::{self, Index, Shard, Shards};
 use serde_json::json;
 
+use crate::belief::Belief;
 use crate::cluster::{Cluster, Error as CallError};
 use crate::guard::{self, Loss, MadeOf, Recorded};
 use crate::inventory::Inventory;
@@ -30,9 +31,6 @@ pub use contents::{key_secret, version_of};
 
 /// How many shards are written at a time.
 const AT_A_TIME: usize = 4;
-/// How long what was written is believed though the watch has not brought it yet.
-pub const BELIEVED: Duration = Duration::from_secs(2);
-
 /// Why a Snapshot was not published. What was published before stays.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -83,7 +81,8 @@ impl Published {
 #[derive(Default)]
 pub struct Publisher {
     published: HashMap<String, Published>,
-    written: HashMap<(String, String), (Arc<Secret>, Instant)>,
+    /// By namespace and name, what the watch may not have brought yet.
+    written: HashMap<(String, String), (Arc<Secret>, Belief)>,
 }
 
 impl Publisher {
@@ -93,17 +92,21 @@ impl Publisher {
         self.published.get(&instance.full_name())
     }
 
-    /// Whether something is believed to be there that the watch may not have brought yet.
+    /// When to look again at what the watch may not have brought yet.
     #[must_use]
-    pub fn is_ahead(&self) -> bool {
-        !self.written.is_empty()
+    pub fn look_again(&self) -> Option<Duration> {
+        self.written.values().filter_map(|(_, belief)| belief.rest()).min()
     }
 
-    /// Forgets instances that are gone.
-    pub fn retain(&mut self, instances: &[Instance]) {
-        self.published
-            .retain(|name, _| instances.iter().any(|instance| instance.full_name() == *name));
-        self.written.retain(|_, (_, at)| at.elapsed() < BELIEVED);
+    /// Forgets instances that are gone, and what the watch has brought by now.
+    pub fn retain(&mut self, instances: &[Instance], inventory: &Inventory) {
+        let names: HashSet<String> = instances.iter().map(Instance::full_name).collect();
+        self.published.retain(|name, _| names.contains(name));
+        self.written.retain(|(namespace, name), (secret, belief)| {
+            let instance = secret.labels().get(INSTANCE_LABEL);
+            instance.is_some_and(|instance| names.contains(&format!("{namespace}/{instance}")))
+                && belief.is_ahead_of(inventory.secret(namespace, name).map(AsRef::as_ref))
+        });
     }
 
     /// Publishes a Snapshot; `least` is the smallest sequence number that no replica has gone beyond. Whether anything was written.
@@ -119,21 +122,29 @@ impl Publisher {
         (instance, snapshot): (&Instance, &Snapshot),
         least: u64,
     ) -> Result<bool, Error> {
-        match self.try_to(cluster, inventory, (instance, snapshot), least).await {
-            Err(Error::Call(error)) if error.code() == Some(409) => {
-                self.read(cluster, instance, snapshot).await?;
-                self.try_to(cluster, inventory, (instance, snapshot), least).await
-            }
-            outcome => outcome,
+        let name = instance.full_name();
+        let before = self.published.entry(name.clone()).or_default();
+        let shards = Shards::cut(snapshot, &before.shards)?;
+        let place = Place::of(instance);
+        let mut outcome = self
+            .bring(cluster, inventory, (instance, &place), (&shards, least))
+            .await;
+        if let Err(Error::Call(error)) = &outcome
+            && error.code() == Some(409)
+        {
+            self.read(cluster, &place, shards.shards.len()).await?;
+            outcome = self
+                .bring(cluster, inventory, (instance, &place), (&shards, least))
+                .await;
         }
+        let (index, has_written) = outcome?;
+        self.settle(&name, (shards, index), inventory, snapshot);
+        Ok(has_written)
     }
 
-    /// Reads the Secrets of an instance, and believes them as if they had just been written.
-    async fn read(&mut self, cluster: &Cluster, instance: &Instance, snapshot: &Snapshot) -> Result<(), Error> {
-        let place = Place::of(instance);
-        let before = self.published.entry(instance.full_name()).or_default();
-        let count = Shards::cut(snapshot, &before.shards)?.shards.len();
-        let shards = (0..count).map(|number| shard_secret(&place.name, number));
+    /// Reads the Secrets of an instance, to be believed as if they had just been written.
+    async fn read(&mut self, cluster: &Cluster, place: &Place, shards: usize) -> Result<(), CallError> {
+        let shards = (0..shards).map(|number| shard_secret(&place.name, number));
         for name in shards.chain([place.index()]) {
             if let Some(secret) = cluster.read(&place.namespace, &name).await? {
                 self.keep(secret);
@@ -142,60 +153,53 @@ impl Publisher {
         Ok(())
     }
 
-    async fn try_to(
+    /// Brings the shards, and then the index that names them. The index that stands now, and whether anything was written.
+    async fn bring(
         &mut self,
         cluster: &Cluster,
         inventory: &Inventory,
-        (instance, snapshot): (&Instance, &Snapshot),
-        least: u64,
-    ) -> Result<bool, Error> {
+        (instance, place): (&Instance, &Place),
+        (shards, least): (&Shards, u64),
+    ) -> Result<(Index, bool), Error> {
         let name = instance.full_name();
-        let before = self.published.entry(name.clone()).or_default();
-        let (shards, is_checked) = (Shards::cut(snapshot, &before.shards)?, before.is_checked);
-        let place = Place::of(instance);
+        let is_checked = self.published.get(&name).is_some_and(|before| before.is_checked);
         let standing = self.live(inventory, &place.namespace, &place.index());
         let standing_index = standing.as_deref().and_then(index_in);
-        let missing = self.missing(inventory, &place, &shards);
+        let missing = self.missing(inventory, place, shards);
         // One that somebody changed, or put back from before, is replaced.
         let is_current = |index: &Index| *index == shards.index(index.sequence) && index.sequence >= least;
         let current = standing_index.clone().filter(is_current);
         let stands = current.as_ref().filter(|_| missing.is_empty()).cloned();
         if let Some(index) = stands.clone().filter(|_| is_checked) {
-            self.settle(&name, (shards, index), inventory, snapshot);
-            return Ok(false);
+            return Ok((index, false));
         }
         let recorded = standing.as_deref().and_then(made_of_in);
         let known = Recorded::new(recorded.as_ref(), is_checked);
         let made_of = self.checked(&name, guard::check(&cluster.client(), inventory, instance, known).await)?;
         if let Some(index) = stands {
             if recorded.as_ref() != Some(&made_of) {
-                self.write_index(cluster, &place, standing.as_deref(), (&index, &made_of))
+                self.write_index(cluster, place, standing.as_deref(), (&index, &made_of))
                     .await?;
             }
-            self.settle(&name, (shards, index), inventory, snapshot);
-            return Ok(false);
+            return Ok((index, false));
         }
-        self.write_shards(cluster, inventory, &place, (&missing, standing_index.as_ref()))
+        self.write_shards(cluster, inventory, place, (&missing, standing_index.as_ref()))
             .await?;
-        let index = match current {
-            Some(index) => index,
-            None => {
-                let sequence = standing_index.map_or(0, |index| index.sequence).max(least) + 1;
-                let index = shards.index(sequence);
-                self.write_index(cluster, &place, standing.as_deref(), (&index, &made_of))
-                    .await?;
-                tracing::info!(
-                    instance = name,
-                    sequence,
-                    snapshot.digest = index.digest,
-                    "snapshot_published"
-                );
-                metrics::counter!("authd_operator_snapshots_published_total").increment(1);
-                index
-            }
-        };
-        self.settle(&name, (shards, index), inventory, snapshot);
-        Ok(true)
+        if let Some(index) = current {
+            return Ok((index, true));
+        }
+        let sequence = standing_index.map_or(0, |index| index.sequence).max(least) + 1;
+        let index = shards.index(sequence);
+        self.write_index(cluster, place, standing.as_deref(), (&index, &made_of))
+            .await?;
+        tracing::info!(
+            instance = name,
+            sequence,
+            snapshot.digest = index.digest,
+            "snapshot_published"
+        );
+        metrics::counter!("authd_operator_snapshots_published_total").increment(1);
+        Ok((index, true))
     }
 
     /// After a loss, or at first, the record of what an index was made of is compared with what stands.
@@ -224,21 +228,18 @@ impl Publisher {
     /// A Secret as the watch has it, or as it was written a moment ago.
     fn live(&self, inventory: &Inventory, namespace: &str, name: &str) -> Option<Arc<Secret>> {
         let watched = inventory.secret(namespace, name);
-        let written = self
-            .written
-            .get(&(namespace.to_owned(), name.to_owned()))
-            .filter(|(_, at)| at.elapsed() < BELIEVED)
-            .map(|(secret, _)| secret);
-        match (watched, written) {
-            (Some(watched), Some(written)) if version(written) > version(watched) => Some(Arc::clone(written)),
-            (Some(watched), _) => Some(Arc::clone(watched)),
-            (None, written) => written.cloned(),
-        }
+        let written = self.written.get(&(namespace.to_owned(), name.to_owned()));
+        written
+            .filter(|(_, belief)| belief.rest().is_some() && belief.is_ahead_of(watched.map(AsRef::as_ref)))
+            .map(|(secret, _)| secret)
+            .or(watched)
+            .cloned()
     }
 
     fn keep(&mut self, secret: Secret) {
         let key = (secret.namespace().unwrap_or_default(), secret.name_any());
-        self.written.insert(key, (Arc::new(secret), Instant::now()));
+        let belief = Belief::new(&secret, self.written.get(&key).map(|(_, belief)| belief));
+        self.written.insert(key, (Arc::new(secret), belief));
     }
 
     /// The shards that are in no Secret yet, or not as they should be.
@@ -362,14 +363,6 @@ impl Place {
             ..Secret::default()
         }
     }
-}
-
-/// The API server's versions are numbers that grow.
-fn version(secret: &Secret) -> u128 {
-    secret
-        .resource_version()
-        .and_then(|version| version.parse().ok())
-        .unwrap_or(0)
 }
 
 fn index_in(secret: &Secret) -> Option<Index> {

@@ -15,7 +15,7 @@ use crate::deploy;
 use crate::inventory::Inventory;
 use crate::mint;
 use crate::plan::{Instance, Plan, not_opted_in};
-use crate::publish::{self, Error, Publisher};
+use crate::publish::{Error, Publisher};
 use crate::replicas::Replicas;
 use crate::report::{self, Known, Queue, Sources};
 use crate::watch::{Changes, World};
@@ -176,7 +176,7 @@ impl Rounds {
     }
 
     async fn publish(&mut self) {
-        self.publisher.retain(&self.plan.instances);
+        self.publisher.retain(&self.plan.instances, &self.inventory);
         self.failures.clear();
         let mut has_written = false;
         for at in 0..self.plan.instances.len() {
@@ -213,8 +213,8 @@ impl Rounds {
             }
         }
         // What was written is believed to be there for a while, and may be taken away meanwhile.
-        if self.publisher.is_ahead() {
-            self.come_back(publish::BELIEVED);
+        if let Some(pause) = self.publisher.look_again() {
+            self.come_back(pause);
         }
         // What was compiled and published is not needed again, and is large.
         self.inventory.resources = policy::Resources::default();
