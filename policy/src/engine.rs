@@ -19,7 +19,7 @@ use cedar_policy::Policy;
 use crate::cedar;
 use crate::snapshot::keys::{Key, Keys};
 use crate::snapshot::shard::{Head, Piece, bucket_of_key};
-use crate::snapshot::{Access, CedarPolicy, LoadError, MOST_RULES, Provider, Settings, Snapshot};
+use crate::snapshot::{Access, CedarPolicy, LoadError, MOST_RULES, Provider, Settings, Snapshot, Tree};
 
 pub use decide::{Context, Decision, Denial, Determining, Outcome};
 pub use explain::Explanation;
@@ -78,7 +78,7 @@ impl ReadyAccess {
             .allows
             .iter_mut()
             .chain(&mut access.cedar)
-            .for_each(|policy| policy.tree = serde_json::Value::Null);
+            .for_each(|policy| policy.tree = Tree::default());
         Ok(Self {
             access,
             allows,
@@ -201,5 +201,7 @@ fn parse(policies: &[CedarPolicy]) -> Result<Vec<Policy>, LoadError> {
 
 fn parse_one(policy: &CedarPolicy) -> Result<Policy, LoadError> {
     let id = format!("{} {}", policy.source, policy.rule);
-    cedar::policy(&id, policy.tree.clone()).map_err(|message| LoadError::Policy { id, message })
+    let read = policy.tree.value().map_err(|error| error.to_string());
+    read.and_then(|tree| cedar::policy(&id, tree))
+        .map_err(|message| LoadError::Policy { id, message })
 }

@@ -3,6 +3,7 @@
 pub mod keys;
 mod settings;
 pub mod shard;
+mod tree;
 
 use crds::{Endpoint, Mode, OnNoMatch};
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use keys::Keys;
 
 pub use settings::{ApiKeys, BootstrapAdmin, Cookie, Limit, Passwords, Sessions, Settings, SigningKey, Tokens};
+pub use tree::Tree;
 
 /// The format that this program writes and reads.
 pub const FORMAT: u32 = 1;
@@ -165,7 +167,7 @@ pub struct CedarPolicy {
     /// The field, such as `spec.rules[1]`.
     pub rule: String,
     /// The policy as Cedar's JSON syntax tree.
-    pub tree: serde_json::Value,
+    pub tree: Tree,
 }
 
 /// A key of an ApiKey resource. The key itself is nowhere.

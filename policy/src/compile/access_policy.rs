@@ -9,7 +9,7 @@ use super::cedar_text;
 use super::scope::{Scope, by_age, full_name, is_granted, problem};
 use crate::cedar::{Draft, Effect, Type, Var, all, any, binary, entity, has, is, not, set, text};
 use crate::problem::Problem;
-use crate::snapshot::{Access, CedarPolicy, MOST_RULES, Place};
+use crate::snapshot::{Access, CedarPolicy, MOST_RULES, Place, Tree};
 use crate::target;
 
 /// The policies, by name. A host belongs to the oldest policy that claims it; hosts of a broken policy are refused.
@@ -145,7 +145,7 @@ fn allow(name: &str, index: usize, allow: &Allow) -> CedarPolicy {
         when: (allow.anyone != Some(true)).then(|| who(allow)),
         unless: None,
     };
-    let tree = draft.tree();
+    let tree = Tree::from(&draft.tree());
     CedarPolicy { source, rule, tree }
 }
 

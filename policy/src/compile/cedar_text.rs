@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::nesting;
 use crate::cedar::{self, Type, Var, all, binary, entity, is};
-use crate::snapshot::CedarPolicy;
+use crate::snapshot::{CedarPolicy, Tree};
 
 /// How deep the syntax tree of a policy may be, as JSON: readers of JSON give up at 128, and it is evaluated by recursion on the
 /// stack of a request.
@@ -52,7 +52,7 @@ fn read_shallow(text: &str, name: &str) -> Result<Vec<CedarPolicy>, String> {
         read.push(CedarPolicy {
             source: source.clone(),
             rule,
-            tree,
+            tree: Tree::from(&tree),
         });
     }
     Ok(read)

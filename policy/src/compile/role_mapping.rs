@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::scope::{Scope, full_name, problem};
 use crate::cedar::{Draft, Effect, Type, Var, any, binary, set, text};
 use crate::problem::Problem;
-use crate::snapshot::{CedarPolicy, Grant, Granted, Provider};
+use crate::snapshot::{CedarPolicy, Grant, Granted, Provider, Tree};
 
 /// Adds what the mappings grant to their providers. Several mappings of one provider add up; of their `onNoMatch`, the
 /// strictest holds.
@@ -96,7 +96,7 @@ fn grant(source: &str, rule: String, granted: Granted, when_any: &[When]) -> Gra
         when: Some(any(when_any.iter().map(test).collect())),
         unless: None,
     };
-    let tree = draft.tree();
+    let tree = Tree::from(&draft.tree());
     Grant {
         granted,
         globs,

@@ -132,7 +132,7 @@ fn access(text: &mut String, access: &Access) {
 }
 
 fn policy(text: &mut String, policy: &CedarPolicy) {
-    let cedar = Policy::from_json(None, policy.tree.clone())
+    let cedar = Policy::from_json(None, policy.tree.value().unwrap())
         .unwrap()
         .to_cedar()
         .unwrap();
@@ -160,7 +160,8 @@ fn policies(snapshot: &Snapshot) -> (Vec<&CedarPolicy>, Vec<&CedarPolicy>) {
 fn every_policy_is_valid_in_strict_mode() {
     #[track_caller]
     fn check(policies: &[&CedarPolicy], schema: Result<cedar_policy::Schema, String>) {
-        let read = |(index, policy): (usize, &&CedarPolicy)| cedar::policy(&index.to_string(), policy.tree.clone());
+        let read =
+            |(index, policy): (usize, &&CedarPolicy)| cedar::policy(&index.to_string(), policy.tree.value().unwrap());
         let read: Vec<Policy> = policies.iter().enumerate().map(read).collect::<Result<_, _>>().unwrap();
         let set = PolicySet::from_policies(read).unwrap();
         let result = Validator::new(schema.unwrap()).validate(&set, ValidationMode::Strict);

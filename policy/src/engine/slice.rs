@@ -27,8 +27,7 @@ pub(crate) struct Reads {
 impl Reads {
     /// Too much rather than too little: a mention in a text literal counts.
     pub(super) fn of(policies: &[CedarPolicy]) -> Self {
-        let text: Vec<String> = policies.iter().map(|policy| policy.tree.to_string()).collect();
-        let mentions = |word: &str| text.iter().any(|text| text.contains(word));
+        let mentions = |word: &str| policies.iter().any(|policy| policy.tree.text().contains(word));
         let context = mentions("\"context\"");
         let (client_ip, now) = (mentions("\"clientIp\""), mentions("\"now\""));
         let unclear = context && !client_ip && !now;
