@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crds::{Reason, Resource};
+use crds::{AccessPolicy, AccessPolicySpec, ApiKey, Mode, Reason, Resource};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::ResourceExt as _;
 use kube::core::PartialObjectMeta;
 use policy::resources::{self, Origin};
 use policy::{Problem, Resources};
 
+use crate::stored::{Stored, Unreadable};
 use crate::watch::{Kept, World};
 
 /// All that the cluster held at one moment.
@@ -42,6 +43,10 @@ impl Inventory {
             access_policies: readable(&world.access_policies, &mut unreadable),
             ..Resources::default()
         };
+        // A key that is being deleted is refused from then on, whatever holds its resource.
+        let stays = |key: &ApiKey| key.metadata.deletion_timestamp.is_none();
+        resources.api_keys.retain(stays);
+        resources.access_policies.extend(closed(&world.access_policies));
         for secret in world.secrets.values().flat_map(|store| store.state()) {
             resources.secrets.push(plain(&secret));
             secrets.insert((secret.namespace().unwrap_or_default(), secret.name_any()), secret);
@@ -92,6 +97,24 @@ fn readable<K: Resource<DynamicType = ()> + Clone>(kept: &Kept<K>, unreadable: &
         }
     }
     read
+}
+
+/// In place of policies that cannot be read, such that allow nothing: another's wildcard shall not open their hosts.
+fn closed(kept: &Kept<AccessPolicy>) -> Vec<AccessPolicy> {
+    let unreadable = |object: &Arc<Stored<AccessPolicy>>| object.0.as_ref().err().cloned();
+    let stored = kept.state();
+    let claiming = stored.iter().filter_map(unreadable).filter(|one| !one.hosts.is_empty());
+    let close = |Unreadable { metadata, hosts, .. }| AccessPolicy {
+        metadata,
+        spec: AccessPolicySpec {
+            mode: Mode::Enforce,
+            hosts,
+            rules: Vec::new(),
+            cedar: None,
+        },
+        status: None,
+    };
+    claiming.map(close).collect()
 }
 
 fn plain(secret: &Secret) -> resources::Secret {

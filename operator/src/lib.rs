@@ -18,6 +18,7 @@ mod publish;
 mod replicas;
 mod report;
 mod rounds;
+mod stored;
 mod watch;
 
 use std::sync::Arc;

@@ -76,16 +76,15 @@ impl Plan {
                 plan.note(problem);
             }
         }
-        inventory
-            .unreadable
-            .iter()
-            .for_each(|problem| plan.note(problem.clone()));
+        // What cannot be read has no other mistakes, though something stands in its place.
+        for problem in &inventory.unreadable {
+            plan.problems.insert(name_of(problem), vec![problem.clone()]);
+        }
         plan
     }
 
     fn note(&mut self, problem: Problem) {
-        let name = (problem.kind.clone(), problem.namespace.clone(), problem.name.clone());
-        let known = self.problems.entry(name).or_default();
+        let known = self.problems.entry(name_of(&problem)).or_default();
         if !known.contains(&problem) {
             known.push(problem);
         }
@@ -147,6 +146,10 @@ impl Plan {
             field => (reason, format!("{field}: {message}")),
         }
     }
+}
+
+fn name_of(problem: &Problem) -> Name {
+    (problem.kind.clone(), problem.namespace.clone(), problem.name.clone())
 }
 
 /// What is said of what cannot be done in a namespace.

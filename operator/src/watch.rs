@@ -14,7 +14,7 @@ use futures::StreamExt as _;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
-use kube::core::{ApiResource, DeserializeGuard, DynamicObject, PartialObjectMeta};
+use kube::core::{ApiResource, DynamicObject, PartialObjectMeta};
 use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource};
@@ -25,12 +25,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::children;
+use crate::stored::Stored;
 
 /// How long the API server keeps a watch open; a connection that was dropped silently is noticed soon after.
 const WATCH_SECONDS: u32 = 60;
 
 /// Objects of a kind, readable or not.
-pub type Kept<K> = Store<DeserializeGuard<K>>;
+pub type Kept<K> = Store<Stored<K>>;
 
 /// What the cluster holds.
 pub struct World {
@@ -221,7 +222,7 @@ impl Watching {
     where
         K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + DeserializeOwned + Send + Sync + 'static,
     {
-        let api: Api<DeserializeGuard<K>> = Api::all(self.client.clone());
+        let api: Api<Stored<K>> = Api::all(self.client.clone());
         self.keep(
             api,
             watcher::Config::default(),

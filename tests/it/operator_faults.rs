@@ -3,6 +3,7 @@
 //! Every story has a cluster of its own, as the kinds are the whole cluster's. After each fault the end is what it would have been
 //! without it, statuses tell the truth, and nothing is written once all is settled.
 
+mod meddling;
 mod on_the_way;
 mod process;
 

@@ -24,7 +24,7 @@ pub(super) fn due(
         let Some(name) = resource.spec.secret_name.as_deref() else {
             continue;
         };
-        if !inventory.may_make_in(&namespace) || resource.metadata.deletion_timestamp.is_some() {
+        if !inventory.may_make_in(&namespace) {
             continue;
         }
         match inventory.secret(&namespace, name) {

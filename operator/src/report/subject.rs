@@ -8,7 +8,6 @@ use crds::{AccessPolicy, ApiKey, AuthProvider, Authd, Condition, ConditionType, 
 use futures::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
-use kube::core::DeserializeGuard;
 use kube::{Resource, ResourceExt as _};
 use serde_json::{Value, json};
 
@@ -18,6 +17,7 @@ use crate::cluster::{Cluster, Namespaced};
 use crate::inventory::Inventory;
 use crate::plan::{Instance, Plan};
 use crate::publish::{Publisher, key_secret, version_of};
+use crate::stored::Stored;
 use crate::watch::{Kept, World};
 
 /// A resource whose status is reported.
@@ -99,7 +99,7 @@ fn add<'a, K: Reported>(kept: &Kept<K>, sources: Sources<'a>, subjects: &mut Vec
     }
 }
 
-fn subject<'a, K: Reported>(object: &DeserializeGuard<K>, sources: Sources<'a>, call: &Call) -> Option<Subject<'a>> {
+fn subject<'a, K: Reported>(object: &Stored<K>, sources: Sources<'a>, call: &Call) -> Option<Subject<'a>> {
     let resource = object.0.as_ref().ok();
     let (observed, conditions) = resource.map_or((None, &[][..]), Reported::conditions);
     Some(Subject {

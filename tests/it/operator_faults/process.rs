@@ -42,7 +42,7 @@ fn ends_at(last: usize, arrives: bool, reached: Arc<AtomicBool>) -> impl FnMut(&
 }
 
 #[tokio::test]
-async fn f01_an_operator_that_dies_at_any_write_leaves_what_it_would_have_left() {
+async fn f01_f02_an_operator_that_dies_at_any_write_leaves_what_it_would_have_left() {
     let story = Story::begin().await;
     let proxy = FaultProxy::start(&story.cluster).await;
     let mut operator = Operator::start_by(

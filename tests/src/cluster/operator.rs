@@ -142,13 +142,20 @@ impl Operator {
     /// # Panics
     /// It does not answer.
     pub async fn writes(&self) -> u64 {
+        let counts = self.metric("authd_operator_writes_total").await;
+        counts.iter().filter_map(|count| count.parse::<u64>().ok()).sum()
+    }
+
+    /// The values of a metric, one for each set of labels.
+    ///
+    /// # Panics
+    /// It does not answer.
+    pub async fn metric(&self, name: &str) -> Vec<String> {
         let text = http::get(format!("{}/metrics", self.admin)).send().await.body;
-        let lines = text
-            .lines()
-            .filter(|line| line.starts_with("authd_operator_writes_total"));
+        let lines = text.lines().filter(|line| line.starts_with(name));
         lines
-            .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
-            .sum()
+            .filter_map(|line| Some(line.rsplit(' ').next()?.to_owned()))
+            .collect()
     }
 
     /// Sends a signal.
