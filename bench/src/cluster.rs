@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde_json::{Value, json};
 use tests::cluster::Cluster;
+use tests::cluster::fault_proxy::FaultProxy;
 use tests::cluster::operator::Operator;
 
 /// What to measure with.
@@ -18,6 +19,9 @@ pub struct Settings {
     /// How many AccessPolicies there are.
     #[arg(long, default_value_t = 10_000)]
     policies: usize,
+    /// How many ApiKeys there are.
+    #[arg(long, default_value_t = 0)]
+    keys: usize,
     /// How many changes are timed.
     #[arg(long, default_value_t = 100)]
     changes: usize,
@@ -40,9 +44,13 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
 async fn measure(settings: &Settings) -> anyhow::Result<Value> {
     let mut bench = Bench::start().await?;
     let created = Instant::now();
-    bench.create(settings.policies).await?;
+    bench.create("accesspolicies", settings.policies, policy).await?;
+    bench.create("apikeys", settings.keys, key).await?;
     let created = created.elapsed();
-    let settled = bench.settled(settings.policies).await?;
+    let begun = Instant::now();
+    bench.settled("accesspolicies", settings.policies).await?;
+    bench.settled("apikeys", settings.keys).await?;
+    let settled = begun.elapsed();
     let writes = bench.operator.writes().await;
     tokio::time::sleep(Duration::from_secs(10)).await;
     let settled_writes = bench.operator.writes().await - writes;
@@ -53,18 +61,23 @@ async fn measure(settings: &Settings) -> anyhow::Result<Value> {
         changes.push(bench.change(change % settings.policies, change).await?);
     }
     let memory = resident_mebibytes(bench.operator.id())?;
+    let compile = bench.operator.metric("authd_operator_compile_seconds").await;
     let begun = Instant::now();
     bench.operator.restart().await;
     bench.operator.ready().await;
     let started = begun.elapsed();
+    let requests = bench.settled_requests().await;
     Ok(json!({
         "policies": settings.policies,
+        "api_keys": settings.keys,
         "create_seconds": created.as_secs_f64(),
         "created_to_all_ready_seconds": settled.as_secs_f64(),
         "change_to_decision_milliseconds": percentiles(changes),
         "operator_resident_mebibytes": memory,
         "operator_restart_to_listed_milliseconds": started.as_millis(),
+        "compile_seconds": compile,
         "writes_in_ten_settled_seconds": settled_writes,
+        "requests_in_a_settled_minute": requests,
     }))
 }
 
@@ -72,6 +85,7 @@ struct Bench {
     cluster: Cluster,
     client: kube::Client,
     operator: Operator,
+    program: PathBuf,
     verify: String,
 }
 
@@ -94,7 +108,8 @@ impl Bench {
             .ok();
         cluster.kubectl(&["create", "namespace", NAMESPACE]).await.ok();
         let more = ["--identity", "bench"];
-        let operator = Operator::start_program(&program("authd-operator")?, &cluster, &[NAMESPACE], &more).await;
+        let program = program("authd-operator")?;
+        let operator = Operator::start_program(&program, &cluster, &[NAMESPACE], &more).await;
         let instance = json!({
             "apiVersion": "authd.dev/v1alpha1", "kind": "Authd",
             "metadata": { "name": "main", "namespace": NAMESPACE },
@@ -115,6 +130,7 @@ impl Bench {
             verify: String::new(),
             cluster,
             operator,
+            program,
         })
     }
 
@@ -140,7 +156,7 @@ impl Bench {
     }
 
     async fn send(&self, method: http::Method, path: &str, body: &Value) -> anyhow::Result<Value> {
-        let path = format!("/apis/authd.dev/v1alpha1/namespaces/{NAMESPACE}/accesspolicies{path}");
+        let path = format!("/apis/authd.dev/v1alpha1/namespaces/{NAMESPACE}/{path}");
         let kind = if method == http::Method::PATCH {
             "application/merge-patch+json"
         } else {
@@ -153,37 +169,43 @@ impl Bench {
         Ok(self.client.request(request.body(serde_json::to_vec(body)?)?).await?)
     }
 
-    async fn create(&self, count: usize) -> anyhow::Result<()> {
-        let creations = (0..count).map(|number| async move {
-            let policy = json!({
-                "apiVersion": "authd.dev/v1alpha1", "kind": "AccessPolicy",
-                "metadata": { "name": format!("policy-{number}") }, "spec": spec(number, "/never"),
-            });
-            self.send(http::Method::POST, "", &policy).await.map(drop)
-        });
+    async fn create(&self, plural: &str, count: usize, made: fn(usize) -> Value) -> anyhow::Result<()> {
+        let creations = (0..count)
+            .map(|number| async move { self.send(http::Method::POST, plural, &made(number)).await.map(drop) });
         futures::stream::iter(creations)
             .buffer_unordered(AT_A_TIME)
             .try_collect()
             .await
     }
 
-    /// Waits until every policy is Ready.
-    async fn settled(&self, count: usize) -> anyhow::Result<Duration> {
+    /// Waits until all of a kind are Ready.
+    async fn settled(&self, plural: &str, count: usize) -> anyhow::Result<()> {
         let begun = Instant::now();
-        while begun.elapsed() < Duration::from_secs(600) {
-            let list = self
-                .send(http::Method::GET, "?limit=100000&resourceVersion=0", &Value::Null)
-                .await?;
+        while begun.elapsed() < Duration::from_secs(1200) {
+            let list = format!("{plural}?limit=200000&resourceVersion=0");
+            let list = self.send(http::Method::GET, &list, &Value::Null).await?;
             let items = list
                 .get("items")
                 .and_then(Value::as_array)
                 .context("a list has items")?;
             if items.iter().filter(|item| is_ready(item)).count() >= count {
-                return Ok(begun.elapsed());
+                return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
-        anyhow::bail!("not all policies are Ready: {:?}", self.operator.log().last())
+        anyhow::bail!("not all {plural} are Ready: {:?}", self.operator.log().last())
+    }
+
+    /// How many calls an operator makes in a minute in which nothing happens: one that is begun anew, so that they can be counted.
+    async fn settled_requests(&mut self) -> usize {
+        self.operator.kill();
+        let proxy = FaultProxy::start(&self.cluster).await;
+        let more = ["--identity", "bench"];
+        self.operator = Operator::start_by(&self.program, proxy.kubeconfig(), &[NAMESPACE], &more).await;
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let before = proxy.calls().len();
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        proxy.calls().len() - before
     }
 
     async fn asked(&self, number: usize, path: &str) -> anyhow::Result<u16> {
@@ -201,7 +223,7 @@ impl Bench {
         anyhow::ensure!(self.asked(number, &path).await? == 401, "{path} is open already");
         let begun = Instant::now();
         let patch = json!({ "spec": spec(number, &path) });
-        self.send(http::Method::PATCH, &format!("/policy-{number}"), &patch)
+        self.send(http::Method::PATCH, &format!("accesspolicies/policy-{number}"), &patch)
             .await?;
         while begun.elapsed() < Duration::from_secs(30) {
             if self.asked(number, &path).await? == 200 {
@@ -211,6 +233,20 @@ impl Bench {
         }
         anyhow::bail!("{path} is never open: {:?}", self.operator.log().last())
     }
+}
+
+/// How an object of the group looks.
+fn object(kind: &str, name: &str, spec: &Value) -> Value {
+    json!({ "apiVersion": "authd.dev/v1alpha1", "kind": kind, "metadata": { "name": name }, "spec": spec })
+}
+
+fn policy(number: usize) -> Value {
+    object("AccessPolicy", &format!("policy-{number}"), &spec(number, "/never"))
+}
+
+fn key(number: usize) -> Value {
+    let spec = json!({ "owner": { "service": format!("s{number}") }, "hash": format!("sha256:{number:064x}") });
+    object("ApiKey", &format!("key-{number}"), &spec)
 }
 
 fn spec(number: usize, open: &str) -> Value {
