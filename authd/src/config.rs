@@ -71,14 +71,14 @@ pub struct Serve {
     /// Where the database and the signing keys are kept.
     #[arg(long, value_name = "DIR", default_value = "authd-data")]
     pub data: PathBuf,
-    /// Where people and programs reach pages and API. Port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    /// Where people and programs reach pages and API: an address and a port; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = address)]
     pub public: SocketAddr,
     /// Where ingresses ask.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081", value_parser = address)]
     pub verify: SocketAddr,
     /// Where operators read metrics and health.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090", value_parser = address)]
     pub admin: SocketAddr,
     /// How long to go on serving after the signal to stop, while `/readyz` says that no more requests should come.
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
@@ -92,6 +92,16 @@ pub struct Serve {
     /// How the start is announced.
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,
+}
+
+/// An address and a port. A Pod puts its own address before a port, without the brackets of IPv6.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let parted = text.rsplit_once(':').filter(|(_, port)| !port.is_empty());
+    let read = parted.and_then(|(ip, port)| Some(SocketAddr::new(ip.parse::<IpAddr>().ok()?, port.parse().ok()?)));
+    read.ok_or_else(|| "expected an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned())
 }
 
 /// How one replica of several serves what an operator publishes in a cluster.
@@ -190,4 +200,28 @@ pub struct Who {
     /// Nobody in particular.
     #[arg(long)]
     pub anonymous: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::address;
+
+    #[test]
+    fn addresses_are_read_with_and_without_the_brackets_of_ipv6() {
+        for (text, expected) in [
+            ("127.0.0.1:8080", Some("127.0.0.1:8080")),
+            ("[::1]:8080", Some("[::1]:8080")),
+            ("fd00::7:8081", Some("[fd00::7]:8081")),
+            ("[::]:0", Some("[::]:0")),
+            ("localhost:8080", None),
+            ("8080", None),
+            ("127.0.0.1", None),
+            ("127.0.0.1:", None),
+            ("::1", None),
+            ("127.0.0.1:65536", None),
+        ] {
+            let read = address(text).ok().map(|address| address.to_string());
+            assert_eq!(read.as_deref(), expected, "{text}");
+        }
+    }
 }
