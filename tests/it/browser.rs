@@ -1,39 +1,29 @@
 //! What people meet, with a real browser and nginx: from the page that they wanted, past the sign-in page, and back.
 
-use tests::authd::Authd;
 use tests::browser::Visit;
-use tests::nginx::Nginx;
-use tests::resources::{ADMIN_PASSWORD, Folder, ROOMY, instance};
-use tests::world::{PASSWORD, Person, World};
+use tests::proxy::{self, Kind};
+use tests::resources::ADMIN_PASSWORD;
+use tests::world::{PASSWORD, Person};
 
-/// authd and an application behind one nginx, and the people.
+/// The usual site behind nginx, and somebody who has an account.
 struct Site {
-    nginx: Nginx,
+    site: proxy::Site,
     ann: Person,
-    world: World,
+}
+
+impl std::ops::Deref for Site {
+    type Target = proxy::Site;
+
+    fn deref(&self) -> &proxy::Site {
+        &self.site
+    }
 }
 
 impl Site {
     async fn new() -> Self {
-        let port = Nginx::port();
-        let folder = Folder::usual(ROOMY);
-        let public_url = |text: String| text.replace("localhost:8000", &format!("localhost:{port}"));
-        let named = format!("{ROOMY}  displayName: Example Platform\n");
-        folder.write("authd.yaml", &public_url(instance(&named)));
-        let data = tempfile::tempdir().unwrap();
-        let authd = Authd::start(folder.path(), data.path(), &[]).await;
-        let world = World { authd, folder, data };
-        let nginx = Nginx::start(port, (&world.authd.public, &world.authd.verify), "test.localhost").await;
-        let ann = world.person("ann", "user").await;
-        Self { nginx, ann, world }
-    }
-
-    fn app(&self, path: &str) -> String {
-        format!("http://app.test.localhost:{}{path}", self.nginx.port)
-    }
-
-    fn auth(&self, path: &str) -> String {
-        format!("http://auth.test.localhost:{}{path}", self.nginx.port)
+        let site = proxy::Site::behind(Kind::Nginx, "  displayName: Example Platform\n").await;
+        let ann = site.world.person("ann", "user").await;
+        Self { site, ann }
     }
 
     /// Opens a page and signs in on the way.

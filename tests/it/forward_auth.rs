@@ -1,7 +1,6 @@
-//! What an ingress is told, on both endpoints, whatever a client or a peer makes of the question. Rows D of the attacks.
+//! What an ingress is told, on every endpoint, whatever a client or a peer makes of the question. Rows D of the attacks.
 
-use tests::http::{Answer, Request, get};
-use tests::nginx::Nginx;
+use tests::http::{Answer, Request, get, keeps};
 use tests::resources::{CI_KEY, Folder, HOST, POLICIES, REPORTS_KEY, ROOMY};
 use tests::wire;
 use tests::world::{Shared, World};
@@ -45,7 +44,7 @@ fn allowed(case: &str, answer: &Answer) {
     }
 }
 
-/// Asks both endpoints, each with the status expected of it.
+/// Asks every endpoint: nginx's with its own status, the others with theirs.
 async fn check(
     case: &str,
     world: &World,
@@ -55,7 +54,11 @@ async fn check(
 ) {
     let nginx = shape(world.nginx(method, &url(path))).send().await;
     let forward = shape(world.forward(method, path)).send().await;
-    for (dialect, answer, status) in [("nginx", nginx, expected.0), ("forward", forward, expected.1)] {
+    let mut answers = vec![("nginx", nginx, expected.0), ("forward", forward, expected.1)];
+    if keeps(path) && method != "CONNECT" {
+        answers.push(("envoy", shape(world.envoy(method, path)).send().await, expected.1));
+    }
+    for (dialect, answer, status) in answers {
         let case = format!("{case}, {dialect}");
         assert_eq!(answer.status, status, "{case}: {} {:?}", answer.body, answer.headers);
         if status == 200 {
@@ -67,7 +70,7 @@ async fn check(
 }
 
 #[tokio::test]
-async fn every_outcome_has_its_answer_on_both_endpoints() {
+async fn every_outcome_has_its_answer_on_every_endpoint() {
     let world = SHARED.world().await;
     let ann = world.person("outcomes", "user").await;
     let wait = world.person("outcomes-pending", "pending").await;
@@ -210,63 +213,51 @@ async fn nothing_else_is_answered_on_the_verify_listener() {
 }
 
 #[tokio::test]
-async fn d01_d02_what_a_client_says_of_itself_never_reaches_the_application() {
+async fn envoy_is_answered_about_the_very_path_and_host_that_it_asks_with() {
     let world = SHARED.world().await;
-    let ann = world.person("d01", "user").await;
-    let nginx = Nginx::start(
-        Nginx::port(),
-        (&world.authd.public, &world.authd.verify),
-        "test.localhost",
-    )
-    .await;
-    let lies = [
-        ("X-Auth-User", "D01"),
-        ("x-AUTH-email", "D01"),
-        ("X-Auth-Name", "D01"),
-        ("X-Auth-Roles", "admin"),
-        ("X-Auth-Groups", "D01"),
-        ("X-Auth-Provider", "D01"),
-        ("X-Auth-Assertion", "D01"),
-        ("Remote-User", "D01"),
-        ("X-Forwarded-User", "D01"),
-        ("X-Forwarded-Groups", "D01"),
-        ("X_Auth_User", "D02"),
-        ("X_Forwarded_Proto", "D02"),
-        ("x_auth_ROLES", "admin"),
-        ("Connection", "X-Auth-User, X-Auth-Roles"),
-    ];
-    let ask = |path: &str| {
-        let address = format!("http://127.0.0.1:{}{path}", nginx.port);
-        let request = get(address).header("host", format!("{HOST}:{}", nginx.port));
-        lies.iter()
-            .fold(request, |request, (name, value)| request.header(name, *value))
+    let ask = async |line: &str, headers: &str| {
+        let request = format!("{line} HTTP/1.1\r\nConnection: close\r\n{headers}\r\n");
+        wire::say(&world.authd.verify, request.as_bytes()).await.status()
     };
-    let public = ask("/public").send().await.expect("D01 nobody", 200);
-    assert!(
-        !public.body.contains("D01") && !public.body.contains("D02") && !public.body.contains("\"admin\""),
-        "{}",
-        public.body
-    );
-    assert!(!public.body.to_lowercase().contains("x-auth-"), "{}", public.body);
-    let known = ask("/").cookie(&ann.token).send().await.expect("D01 ann", 200);
-    assert!(
-        !known.body.contains("D01") && !known.body.contains("D02") && !known.body.contains("\"admin\""),
-        "{}",
-        known.body
-    );
-    assert!(
-        known.body.contains(&ann.id) && known.body.contains("d01@example.com"),
-        "control: {}",
-        known.body
-    );
-    assert_eq!(ask("/").send().await.status, 401, "D01 nobody, not public");
-    // Straight at the listener they are no credentials either.
-    let straight = lies
-        .iter()
-        .fold(world.forward("GET", "/admin"), |request, (name, value)| {
-            request.header(name, *value)
-        });
-    assert_eq!(straight.send().await.status, 401, "D02 straight");
+    let host = format!("Host: {HOST}\r\n");
+    for (line, status) in [
+        ("GET /verify/envoy/public", 200),
+        ("POST /verify/envoy/public/a?b=../c", 200),
+        ("GET /verify/envoy/admin", 401),
+        ("GET /verify/envoy/public/../admin", 400),
+        ("GET /verify/envoy/public/%2e%2e/admin", 400),
+        ("GET /verify/envoy/public/..%2fadmin", 400),
+        ("GET /verify/envoy/public\\..\\admin", 400),
+        ("GET /verify/envoy//public", 400),
+        ("GET /verify/envoy/public;/admin", 400),
+        ("GET /verify/envoy", 403),
+        ("GET /verify/envoypublic", 403),
+        ("GET /verify/envoy%2fpublic", 403),
+        ("GET /verify//envoy/public", 403),
+        ("GET /verify/./envoy/public", 403),
+        ("CONNECT app.test.localhost:443", 403),
+    ] {
+        assert_eq!(ask(line, &host).await, status, "{line}");
+    }
+    let public = "GET /verify/envoy/public";
+    for (headers, status) in [
+        ("Host: other.example.com\r\n", 403),
+        ("Host: app.test.localhost\r\nHost: app.test.localhost\r\n", 400),
+        ("Host: app.test.localhost/x\r\n", 400),
+        ("Host: app.test.localhost\r\nX-Forwarded-Proto: gopher\r\n", 400),
+        (
+            "Host: app.test.localhost\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Proto: https\r\n",
+            400,
+        ),
+        ("Host: app.test.localhost\r\nTransfer-Encoding: chunked\r\n", 400),
+        // What the other dialects read says nothing here.
+        (
+            "Host: app.test.localhost\r\nX-Forwarded-Uri: /admin\r\nX-Forwarded-Host: a.test\r\nX-Original-URL: x\r\n",
+            200,
+        ),
+    ] {
+        assert_eq!(ask(public, headers).await, status, "{headers}");
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tests::cluster::{Cluster, Namespace};
 use tests::http::{Answer, Request, get, post};
-use tests::nginx::Nginx;
+use tests::proxy::{Kind, Proxy};
 use tests::{repository, wait};
 
 /// The quickstart as a platform team would apply it: the operator makes the keys.
@@ -174,7 +174,7 @@ async fn a_cluster_from_helm_install_to_an_outage_and_back() {
     let home = cluster.namespace("auth").await;
     let namespace = home.to_string();
     install(&cluster, &system, &namespace).await;
-    let port = Nginx::port();
+    let port = Proxy::port();
     cluster.apply(&resources(&namespace, port)).await.ok();
     let mut story = Story {
         cluster: &mut cluster,
@@ -193,7 +193,7 @@ async fn a_cluster_from_helm_install_to_an_outage_and_back() {
 
     let (replica, address) = story.pods(&namespace).await.into_iter().next().unwrap();
     let (public, verify) = (format!("http://{address}:8080"), format!("http://{address}:8081"));
-    let nginx = Nginx::start(port, (&public, &verify), "demo.localhost").await;
+    let nginx = Proxy::start(Kind::Nginx, port, (&public, &verify), "demo.localhost").await;
     story.key = story.secret("ci-api-key", "api-key").await;
     let credentials = json!({ "email": "admin@example.com", "password": story.secret("admin", "password").await });
     let signed_in = story

@@ -30,6 +30,8 @@ mod overload;
 #[cfg(test)]
 mod passwords;
 #[cfg(test)]
+mod proxies;
+#[cfg(test)]
 mod quickstart;
 #[cfg(test)]
 mod redirects;

@@ -23,6 +23,13 @@ pub struct Answer {
     pub body: String,
 }
 
+/// Whether a well-behaved client sends a path as it is, and does not resolve or encode anything in it.
+#[must_use]
+pub fn keeps(path: &str) -> bool {
+    let url = reqwest::Url::parse(&format!("http://localhost{path}"));
+    url.is_ok_and(|url| url.fragment().is_none() && url.as_str().strip_prefix("http://localhost") == Some(path))
+}
+
 /// `GET url`.
 #[must_use]
 pub fn get(url: impl Into<String>) -> Request {

@@ -133,6 +133,15 @@ impl World {
             .header("x-forwarded-uri", uri)
     }
 
+    /// What Envoy asks about a request for a path of the application.
+    #[must_use]
+    pub fn envoy(&self, method: &str, uri: &str) -> Request {
+        let method = method.parse().unwrap_or_default();
+        Request::new(method, format!("{}/verify/envoy{uri}", self.authd.verify))
+            .header("host", HOST)
+            .header("x-forwarded-proto", "http")
+    }
+
     /// An attempt to sign in.
     pub async fn try_password(&self, email: &str, password: &str) -> Answer {
         post(self.auths("signin"))

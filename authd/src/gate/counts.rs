@@ -43,6 +43,7 @@ const OUTCOMES: [&str; 7] = [
 pub struct Counts {
     nginx: [Counter; 7],
     forward: [Counter; 7],
+    envoy: [Counter; 7],
     none: [Counter; 7],
     seconds: Histogram,
 }
@@ -57,6 +58,7 @@ impl Counts {
         Self {
             nginx: of(Dialect::Nginx.name()),
             forward: of(Dialect::Forward.name()),
+            envoy: of(Dialect::Envoy.name()),
             none: of("none"),
             seconds: metrics::histogram!("authd_check_seconds"),
         }
@@ -67,6 +69,7 @@ impl Counts {
         let counters = match dialect {
             Some(Dialect::Nginx) => &self.nginx,
             Some(Dialect::Forward) => &self.forward,
+            Some(Dialect::Envoy) => &self.envoy,
             None => &self.none,
         };
         if let Some(counter) = counters.get(outcome as usize) {

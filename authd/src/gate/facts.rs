@@ -1,6 +1,7 @@
 //! What a proxy says of the request that it asks about. Each dialect has its own headers, and reads no others.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use policy::Target;
 use policy::target::{Ambiguous, Scheme};
 
@@ -23,15 +24,31 @@ pub enum Dialect {
     Nginx,
     /// Traefik, Caddy, HAProxy, Apache and others: `X-Forwarded-Method`, `-Proto`, `-Host`, `-Uri`.
     Forward,
+    /// Envoy `ext_authz` over HTTP, and what is built on it: the request itself, with its path behind [`ENVOY`].
+    Envoy,
 }
 
+/// What Envoy puts before the path that it asks about.
+pub const ENVOY: &str = "/verify/envoy";
+
 impl Dialect {
+    /// The dialect of a path of the verify listener, byte for byte.
+    #[must_use]
+    pub fn of(path: &str) -> Option<Self> {
+        match path {
+            "/verify/nginx" => Some(Self::Nginx),
+            "/verify/forward" => Some(Self::Forward),
+            other => other.strip_prefix(ENVOY)?.starts_with('/').then_some(Self::Envoy),
+        }
+    }
+
     /// The name in metrics.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Nginx => "nginx",
             Self::Forward => "forward",
+            Self::Envoy => "envoy",
         }
     }
 }
@@ -66,10 +83,11 @@ pub enum Refused {
 ///
 /// # Errors
 /// Something is missing, there twice, malformed, or can be read in two ways.
-pub fn read(dialect: Dialect, headers: &HeaderMap) -> Result<Target<'_>, Refused> {
+pub fn read(dialect: Dialect, check: &Parts) -> Result<Target<'_>, Refused> {
     let target = match dialect {
-        Dialect::Nginx => nginx(headers)?,
-        Dialect::Forward => forward(headers)?,
+        Dialect::Nginx => nginx(&check.headers)?,
+        Dialect::Forward => forward(&check.headers)?,
+        Dialect::Envoy => envoy(check)?,
     };
     if target.uri.len() > MAX_URI {
         Err(Refused::TooLong)
@@ -112,6 +130,23 @@ fn forward(headers: &HeaderMap) -> Result<Target<'_>, Refused> {
     let host = once(headers, &FORWARDED_HOST)?;
     let uri = once(headers, &FORWARDED_URI)?;
     Ok(Target::read(method, scheme, host, uri)?)
+}
+
+/// The method, the host and the path are the check's own; the only other fact is the scheme, which Envoy says at the edge.
+fn envoy(check: &Parts) -> Result<Target<'_>, Refused> {
+    let scheme = match check.headers.contains_key(&FORWARDED_PROTO) {
+        true => Scheme::read(once(&check.headers, &FORWARDED_PROTO)?).ok_or(Refused::Scheme)?,
+        false => Scheme::Https,
+    };
+    let uri = check.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
+    let uri = uri.strip_prefix(ENVOY).unwrap_or_default();
+    let host = once(&check.headers, &header::HOST)?;
+    Ok(Target::read(
+        check.method.as_str().as_bytes(),
+        scheme,
+        host,
+        uri.as_bytes(),
+    )?)
 }
 
 fn once<'a>(headers: &'a HeaderMap, name: &'static HeaderName) -> Result<&'a [u8], Refused> {

@@ -1,7 +1,7 @@
-//! The verify listener: `/verify/nginx` and `/verify/forward`, and nothing else.
+//! The verify listener: `/verify/nginx`, `/verify/forward`, and `/verify/envoy` before any path; and nothing else.
 //!
-//! No router and no path normalisation stand before it: what is not one of the two paths, byte for byte, is refused. The check's
-//! own query and body are not read.
+//! No router and no path normalisation stand before it: what is not one of these, byte for byte, is refused. No body is read, and
+//! of method and query only Envoy's, which are those of the request that it asks about.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::FutureExt;
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
 use http_body_util::Full;
 
@@ -36,17 +37,17 @@ const DEADLINE: Duration = Duration::from_millis(2500);
 pub async fn serve<B>(app: &App, peer: IpAddr, request: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
     let begun = Instant::now();
     let (parts, _body) = request.into_parts();
-    let Some(dialect) = dialect(parts.uri.path()) else {
+    let Some(dialect) = Dialect::of(parts.uri.path()) else {
         app.checks.count(None, Outcome::NotHere, begun.elapsed());
         return Ok(answer::not_here());
     };
     // With `Content-Length` beside it, two servers end such a request at different places (RFC 9112 section 6.1).
     let (outcome, response) = if parts.headers.contains_key(header::TRANSFER_ENCODING) {
         (Outcome::Malformed, answer::smuggling())
-    } else if !matches!(parts.method, Method::GET | Method::HEAD) {
+    } else if dialect != Dialect::Envoy && !matches!(parts.method, Method::GET | Method::HEAD) {
         (Outcome::NotHere, answer::not_here())
     } else {
-        let asked = AssertUnwindSafe(ask(app, peer, dialect, &parts.headers)).catch_unwind();
+        let asked = AssertUnwindSafe(ask(app, peer, dialect, &parts)).catch_unwind();
         match tokio::time::timeout(DEADLINE, asked).await {
             Ok(Ok(answered)) => answered,
             Ok(Err(_)) | Err(_) => (Outcome::Unavailable, answer::unavailable()),
@@ -56,15 +57,8 @@ pub async fn serve<B>(app: &App, peer: IpAddr, request: Request<B>) -> Result<Re
     Ok(closing_if_it_has_a_body(&parts.headers, response))
 }
 
-fn dialect(path: &str) -> Option<Dialect> {
-    match path {
-        "/verify/nginx" => Some(Dialect::Nginx),
-        "/verify/forward" => Some(Dialect::Forward),
-        _ => None,
-    }
-}
-
-async fn ask(app: &App, peer: IpAddr, dialect: Dialect, headers: &HeaderMap) -> (Outcome, Response<Full<Bytes>>) {
+async fn ask(app: &App, peer: IpAddr, dialect: Dialect, parts: &Parts) -> (Outcome, Response<Full<Bytes>>) {
+    let headers = &parts.headers;
     let Some(serving) = app.serving() else {
         return (Outcome::Unavailable, answer::unavailable());
     };
@@ -72,7 +66,7 @@ async fn ask(app: &App, peer: IpAddr, dialect: Dialect, headers: &HeaderMap) -> 
     if !settings.trusts(peer) {
         return (Outcome::NotHere, answer::not_here());
     }
-    let target = match facts::read(dialect, headers) {
+    let target = match facts::read(dialect, parts) {
         Ok(target) => target,
         Err(refused) => return (Outcome::Malformed, answer::malformed(dialect, refused)),
     };

@@ -65,6 +65,7 @@ fn print(serving: &Serving, addresses: &Addresses, output: Output) {
     }
     println!("  nginx asks         http://{verify}/verify/nginx");
     println!("  other proxies ask  http://{verify}/verify/forward");
+    println!("  Envoy asks         http://{verify}/verify/envoy, followed by the path");
     println!("  Metrics, health    http://{admin}/metrics  /livez  /readyz  /snapshot");
     println!(
         "  Hosts              {}\n",

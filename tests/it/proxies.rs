@@ -1,0 +1,308 @@
+//! One set of stories behind every proxy: who gets in, who is sent to sign in, and what a client says of itself never arrives.
+
+use serde_json::Value;
+use tests::http::{Answer, Request, get};
+use tests::proxy::{Kind, Site};
+use tests::resources::{CI_KEY, HOST, REPORTS_KEY};
+use tests::wire;
+use tests::world::Person;
+
+/// What reached the application, by a page that it answered with.
+fn seen(answer: &Answer) -> Vec<(String, String)> {
+    let headers = answer.json()["headers"].as_array().cloned().unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let pair = |header: &Value| (text(&header[0]).to_ascii_lowercase(), text(&header[1]));
+    headers.iter().map(pair).collect()
+}
+
+/// The values of a header that reached the application.
+fn said<'a>(seen: &'a [(String, String)], name: &str) -> Vec<&'a str> {
+    let named = seen.iter().filter(|(known, value)| known == name && !value.is_empty());
+    named.map(|(_, value)| value.as_str()).collect()
+}
+
+struct Story {
+    kind: Kind,
+    site: Site,
+    ann: Person,
+}
+
+impl Story {
+    fn ask(&self, path: &str) -> Request {
+        let port = self.site.proxy.port;
+        get(format!("http://127.0.0.1:{port}{path}")).header("host", format!("{HOST}:{port}"))
+    }
+
+    fn case(&self, what: &str) -> String {
+        format!("{:?}: {what}", self.kind)
+    }
+
+    async fn a_stranger_is_sent_to_sign_in_and_comes_back(&self) {
+        let sent = self
+            .ask("/reports/7?from=a%20b")
+            .header("accept", "text/html")
+            .send()
+            .await;
+        let sent = sent.expect(&self.case("a browser is sent away"), 302);
+        let back = format!(
+            "http%3A%2F%2Fapp.test.localhost%3A{}%2Freports%2F7%3Ffrom%3Da%2520b",
+            self.site.proxy.port
+        );
+        assert_eq!(
+            sent.header("location"),
+            format!("{}?return_to={back}", self.site.auth("/login")),
+            "{:?}",
+            self.kind
+        );
+        let page = get(format!("http://127.0.0.1:{}/login", self.site.proxy.port));
+        let page = page
+            .header("host", format!("auth.test.localhost:{}", self.site.proxy.port))
+            .send()
+            .await;
+        let page = page.expect(&self.case("the sign-in page"), 200);
+        assert!(page.body.contains("Sign in"), "{}", page.body);
+        let came = self.ask("/reports/7?from=a%20b").cookie(&self.ann.token).send().await;
+        let came = came.expect(&self.case("signed in"), 200);
+        assert_eq!(came.text("path"), "/reports/7?from=a%20b");
+        let seen = seen(&came);
+        assert_eq!(said(&seen, "x-auth-user"), [self.ann.id.as_str()], "{:?}", self.kind);
+        assert_eq!(said(&seen, "x-auth-email"), [self.ann.email.as_str()]);
+        assert_eq!(said(&seen, "x-auth-roles"), ["user"]);
+    }
+
+    async fn a_program_is_told_401_and_let_in_with_a_key(&self) {
+        let refused = self.ask("/api").send().await.expect(&self.case("nobody"), 401);
+        if self.kind != Kind::Nginx {
+            assert!(
+                refused.header("www-authenticate").starts_with("Bearer"),
+                "{:?}",
+                refused.headers
+            );
+        }
+        let passed = self
+            .ask("/api")
+            .bearer(CI_KEY)
+            .send()
+            .await
+            .expect(&self.case("a key"), 200);
+        assert_eq!(said(&seen(&passed), "x-auth-user"), ["demo/ci"]);
+        self.ask("/api/reports")
+            .bearer(REPORTS_KEY)
+            .send()
+            .await
+            .expect(&self.case("its endpoint"), 200);
+        self.ask("/api")
+            .bearer(REPORTS_KEY)
+            .send()
+            .await
+            .expect(&self.case("another endpoint"), 403);
+        self.ask("/api")
+            .bearer("sk-00000000000000000000000000000000")
+            .send()
+            .await
+            .expect(&self.case("no key"), 401);
+        self.ask("/admin")
+            .cookie(&self.ann.token)
+            .send()
+            .await
+            .expect(&self.case("no administrator"), 403);
+    }
+
+    async fn what_a_client_says_of_itself_never_arrives(&self) {
+        let lies = [
+            ("X-Auth-User", "lie"),
+            ("x-AUTH-email", "lie"),
+            ("X-Auth-Name", "lie"),
+            ("X-Auth-Roles", "admin, lie"),
+            ("X-Auth-Groups", "lie"),
+            ("X-Auth-Provider", "lie"),
+            ("X-Auth-Assertion", "lie"),
+            ("Remote-User", "lie"),
+            ("Remote-Groups", "lie"),
+            ("X-Forwarded-User", "lie"),
+            ("X-Forwarded-Email", "lie"),
+            ("X-Forwarded-Groups", "lie"),
+            ("X_Auth_User", "lie"),
+            ("x_auth_ROLES", "admin, lie"),
+        ];
+        let lying = |request: Request| {
+            lies.iter()
+                .fold(request, |request, (name, value)| request.header(name, *value))
+        };
+        let public = lying(self.ask("/public"))
+            .send()
+            .await
+            .expect(&self.case("D01 nobody"), 200);
+        let arrived = seen(&public);
+        assert!(
+            arrived.iter().all(|(_, value)| !value.contains("lie")),
+            "{:?}: {arrived:?}",
+            self.kind
+        );
+        assert!(said(&arrived, "host")[0].starts_with(HOST), "control: {arrived:?}");
+
+        let known = lying(self.ask("/"))
+            .cookie(&self.ann.token)
+            .send()
+            .await
+            .expect(&self.case("D01 Ann"), 200);
+        let arrived = seen(&known);
+        assert!(
+            arrived.iter().all(|(_, value)| !value.contains("lie")),
+            "{:?}: {arrived:?}",
+            self.kind
+        );
+        assert_eq!(said(&arrived, "x-auth-user"), [self.ann.id.as_str()], "{:?}", self.kind);
+
+        // A header that the client has the proxy drop as belonging to the connection is not the identity's.
+        let dropping = self
+            .ask("/")
+            .cookie(&self.ann.token)
+            .header("connection", "x-auth-user, x-auth-roles");
+        let answer = dropping.send().await;
+        if answer.status == 200 {
+            assert_eq!(
+                said(&seen(&answer), "x-auth-user"),
+                [self.ann.id.as_str()],
+                "{:?}: D02",
+                self.kind
+            );
+        }
+        for (name, value) in [
+            ("X-Forwarded-Uri", "/public"),
+            ("X-Forwarded-Host", "a.wild.test"),
+            ("X-Forwarded-Method", "OPTIONS"),
+            ("X-Original-URL", "http://app.test.localhost/public"),
+            ("X-Original-Uri", "/public"),
+            ("X-Rewrite-Url", "/public"),
+            ("Forwarded", "host=a.wild.test"),
+            ("X-Envoy-Original-Path", "/public"),
+            ("X-HTTP-Method-Override", "OPTIONS"),
+        ] {
+            let answer = self.ask("/").header(name, value).send().await;
+            assert!(answer.status >= 400, "{:?}: {name}: {}", self.kind, answer.status);
+        }
+    }
+
+    async fn a_public_path_is_public_and_nothing_beside_it_is(&self) {
+        self.ask("/public/a?b=../c")
+            .send()
+            .await
+            .expect(&self.case("control"), 200);
+        for path in [
+            "/publicity",
+            "/Public",
+            "/public/../admin",
+            "/public/%2e%2e/admin",
+            "/public/..%2fadmin",
+            "/public%2f..%2fadmin",
+            "/public/..;/admin",
+            "/public;/../admin",
+            "/public\\..\\admin",
+            "/public/%5c../admin",
+            "//admin",
+            "//public/../admin",
+            "/./admin",
+            "/%70ublic/../admin",
+            "/public/%252e%252e/admin",
+            "/public/%00/../admin",
+            "/public#/../admin",
+            "/public/a/../../admin",
+            "/%2e/admin",
+            "*",
+            "http://app.test.localhost/admin",
+            "http://a.wild.test/admin",
+        ] {
+            let port = self.site.proxy.port;
+            let request = format!("GET {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\nConnection: close\r\n\r\n");
+            let heard = wire::say(&format!("127.0.0.1:{port}"), request.as_bytes()).await;
+            let case = self.case(path);
+            assert_ne!(heard.status(), 0, "{case}");
+            if heard.status() == 200 {
+                let reached = heard
+                    .text
+                    .split("\"path\": \"")
+                    .nth(1)
+                    .and_then(|rest| rest.split('"').next());
+                let reached = reached.unwrap_or_else(|| panic!("{case}: {}", heard.text));
+                let is_public =
+                    reached == "/public" || reached.starts_with("/public/") || reached.starts_with("/public?");
+                assert!(is_public && !reached.contains(".."), "{case}: reached {reached}");
+            }
+        }
+        for host in [
+            "",
+            "evil.test",
+            "app.test.localhost.evil.test",
+            "app.test.localhost@evil.test",
+            "app.test.localhost/public",
+        ] {
+            let port = self.site.proxy.port;
+            let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+            let heard = wire::say(&format!("127.0.0.1:{port}"), request.as_bytes()).await;
+            assert!(heard.status() >= 300, "{}: {}", self.case(host), heard.text);
+        }
+    }
+
+    async fn a_renewed_session_reaches_the_browser_in_one_cookie(&self) {
+        let stale = self
+            .ask("/")
+            .cookie("no-token")
+            .header("accept", "text/html")
+            .send()
+            .await;
+        let stale = stale.expect(&self.case("a cookie that is no good"), 302);
+        assert_eq!(stale.all("set-cookie").len(), 1, "{:?}: {:?}", self.kind, stale.headers);
+        assert!(
+            stale.header("cache-control").contains("no-store"),
+            "{:?}: {:?}",
+            self.kind,
+            stale.headers
+        );
+    }
+
+    async fn without_authd_nothing_passes(&mut self) {
+        self.site.world.authd.kill();
+        for path in ["/", "/public"] {
+            let answer = self.ask(path).cookie(&self.ann.token).send().await;
+            assert!(answer.status >= 500, "{:?} {path}: {}", self.kind, answer.status);
+        }
+    }
+}
+
+async fn told_behind(kind: Kind) {
+    let site = Site::behind(kind, "").await;
+    let ann = site.world.person("ann", "user").await;
+    let mut story = Story { kind, site, ann };
+    story.a_stranger_is_sent_to_sign_in_and_comes_back().await;
+    story.a_program_is_told_401_and_let_in_with_a_key().await;
+    story.what_a_client_says_of_itself_never_arrives().await;
+    story.a_public_path_is_public_and_nothing_beside_it_is().await;
+    story.a_renewed_session_reaches_the_browser_in_one_cookie().await;
+    story.without_authd_nothing_passes().await;
+}
+
+#[tokio::test]
+async fn behind_nginx() {
+    told_behind(Kind::Nginx).await;
+}
+
+#[tokio::test]
+async fn behind_haproxy() {
+    told_behind(Kind::HaProxy).await;
+}
+
+#[tokio::test]
+async fn behind_caddy() {
+    told_behind(Kind::Caddy).await;
+}
+
+#[tokio::test]
+async fn behind_traefik() {
+    told_behind(Kind::Traefik).await;
+}
+
+#[tokio::test]
+async fn behind_envoy() {
+    told_behind(Kind::Envoy).await;
+}

