@@ -52,6 +52,10 @@ pub enum Kind {
     RoleChanged,
     /// An administrator made an account.
     UserCreated,
+    /// An administrator keeps an account out.
+    UserDisabled,
+    /// An administrator lets an account in again.
+    UserEnabled,
     /// An administrator deleted an account.
     UserDeleted,
     /// A Snapshot was put to use.

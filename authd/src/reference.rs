@@ -148,10 +148,7 @@ fn members(file: &str, begin: &str) -> Vec<(String, String)> {
             }
         }
     }
-    // Denials are written in the small letters that `authd explain` prints too; a token's error stands for itself.
-    if begin.contains("Denial") {
-        found.iter_mut().for_each(|(name, _)| *name = snake_case(name));
-    }
+    // A token's error stands for itself.
     found.retain(|(name, _)| name != "Token");
     assert!(!found.is_empty(), "{file} has no `{begin}`");
     found
@@ -159,15 +156,4 @@ fn members(file: &str, begin: &str) -> Vec<(String, String)> {
 
 fn is_attribute_argument(line: &str) -> bool {
     line.starts_with("skip_serializing_if") || line.starts_with("serialize_with")
-}
-
-fn snake_case(name: &str) -> String {
-    let mut snake = String::new();
-    for letter in name.chars() {
-        if letter.is_uppercase() && !snake.is_empty() {
-            snake.push('_');
-        }
-        snake.extend(letter.to_lowercase());
-    }
-    snake
 }

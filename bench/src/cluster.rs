@@ -245,7 +245,10 @@ fn policy(number: usize) -> Value {
 }
 
 fn key(number: usize) -> Value {
-    let spec = json!({ "owner": { "service": format!("s{number}") }, "hash": format!("sha256:{number:064x}") });
+    // Spread as digests are.
+    let spread = (number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let hash = format!("sha256:{spread:016x}{number:048x}");
+    let spec = json!({ "owner": { "service": format!("s{number}") }, "hash": hash });
     object("ApiKey", &format!("key-{number}"), &spec)
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use tests::http::{Answer, Request, delete, get, post};
+use tests::wait;
 use tests::world::{PASSWORD, Person, Shared, World};
 
 static SHARED: Shared = Shared::new();
@@ -213,6 +214,18 @@ async fn e10_acceptance_55_a_changed_account_is_seen_at_once() {
         "E10 disabled: sign in"
     );
     change(&ann, json!({"disabled": false})).await;
+    for event in ["UserDisabled", "UserEnabled"] {
+        wait::until("the audit line", || async {
+            let log = world.authd.log();
+            let is_it = |line: &String| line.contains(event) && line.contains(&ann.id);
+            if log.iter().any(is_it) {
+                Ok(())
+            } else {
+                Err(event.to_owned())
+            }
+        })
+        .await;
+    }
     let ann = world.sign_in(&ann.email, PASSWORD).await;
     assert_eq!(
         world.forward("GET", "/").bearer(&key).send().await.status,

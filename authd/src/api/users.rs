@@ -93,13 +93,14 @@ pub async fn update(
         Some(true) => {
             let ended = app.store.disable_user(id, now).await?;
             app.end(&ended);
-            record(&app, &admin.signed_in.user, id, Kind::Revoked);
+            record(&app, &admin.signed_in.user, id, Kind::UserDisabled);
         }
         Some(false) => {
             for key in app.store.enable_user(id, now).await? {
                 app.personal_keys.learn(key);
             }
             app.accounts_changed();
+            record(&app, &admin.signed_in.user, id, Kind::UserEnabled);
         }
         None => {}
     }

@@ -301,7 +301,7 @@ fn served(policy: &str, row: &str, expected: &[&str]) {
         "permit",
         "{row}: the rest is served"
     );
-    let alone = if expected.is_empty() { "permit" } else { "broken_policy" };
+    let alone = if expected.is_empty() { "permit" } else { "BrokenPolicy" };
     assert_eq!(answer(&engine, "GET a.example.com/a"), alone, "{row}");
 }
 

@@ -55,7 +55,6 @@ pub enum Outcome {
 
 /// Why a request may not pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
 pub enum Denial {
     /// No AccessPolicy governs the host.
     UnknownHost,
@@ -80,14 +79,14 @@ impl Denial {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::UnknownHost => "unknown_host",
-            Self::BrokenPolicy => "broken_policy",
-            Self::NoRule => "no_rule",
-            Self::NotAllowed => "not_allowed",
-            Self::Forbidden => "forbidden",
-            Self::KeyEndpoint => "key_endpoint",
-            Self::Pending => "pending",
-            Self::EvaluationError => "evaluation_error",
+            Self::UnknownHost => "UnknownHost",
+            Self::BrokenPolicy => "BrokenPolicy",
+            Self::NoRule => "NoRule",
+            Self::NotAllowed => "NotAllowed",
+            Self::Forbidden => "Forbidden",
+            Self::KeyEndpoint => "KeyEndpoint",
+            Self::Pending => "Pending",
+            Self::EvaluationError => "EvaluationError",
         }
     }
 }

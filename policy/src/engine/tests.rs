@@ -57,8 +57,8 @@ fn the_longest_path_decides_whatever_the_order() {
         let engine = engine(&policy(&format!("[{}]", turned.join(", "))));
         for (row, who, to, answer, rule) in [
             ("control", "root", "GET app.example.com/admin", "permit", Some(0)),
-            ("longest", "alice", "GET app.example.com/admin", "not_allowed", None),
-            ("longest", "alice", "GET app.example.com/admin/x", "not_allowed", None),
+            ("longest", "alice", "GET app.example.com/admin", "NotAllowed", None),
+            ("longest", "alice", "GET app.example.com/admin/x", "NotAllowed", None),
             (
                 "shorter",
                 "alice",
@@ -70,7 +70,7 @@ fn the_longest_path_decides_whatever_the_order() {
                 "shorter",
                 "nobody",
                 "GET app.example.com/administrator",
-                "not_allowed",
+                "NotAllowed",
                 None,
             ),
             ("longest", "nobody", "GET app.example.com/admin/help", "permit", Some(2)),
@@ -79,7 +79,7 @@ fn the_longest_path_decides_whatever_the_order() {
                 "longest",
                 "nobody",
                 "GET app.example.com/admin/helper",
-                "not_allowed",
+                "NotAllowed",
                 None,
             ),
             (
@@ -100,7 +100,7 @@ fn the_longest_path_decides_whatever_the_order() {
                 "equal rules add up",
                 "bob",
                 "GET app.example.com/api",
-                "not_allowed",
+                "NotAllowed",
                 None,
             ),
         ] {
@@ -125,7 +125,7 @@ fn a_rule_that_names_the_method_wins_over_one_that_does_not() {
             "permit",
             &["rules[0]"][..],
         ),
-        ("method", "alice", "DELETE app.example.com/v1/x", "not_allowed", &[]),
+        ("method", "alice", "DELETE app.example.com/v1/x", "NotAllowed", &[]),
         ("method", "root", "DELETE app.example.com/v1/x", "permit", &["rules[1]"]),
         (
             "path before method",
@@ -138,11 +138,11 @@ fn a_rule_that_names_the_method_wins_over_one_that_does_not() {
             "no method, no rule",
             "nobody",
             "POST app.example.com/v1/health",
-            "not_allowed",
+            "NotAllowed",
             &[],
         ),
-        ("nothing covers it", "root", "GET app.example.com/", "no_rule", &[]),
-        ("nothing covers it", "root", "GET app.example.com/v10", "no_rule", &[]),
+        ("nothing covers it", "root", "GET app.example.com/", "NoRule", &[]),
+        ("nothing covers it", "root", "GET app.example.com/v10", "NoRule", &[]),
     ] {
         check(&engine, row, (who, to), (answer, rules));
     }
@@ -197,8 +197,8 @@ fn each_way_of_allowing_lets_in_whom_it_names_and_nobody_else() {
         for who in everybody {
             let (answer, rules) = match (allowed.contains(&who), who) {
                 (true, _) => ("permit", &["rules[0]"][..]),
-                (false, "pending") => ("pending", &[][..]),
-                (false, _) => ("not_allowed", &[][..]),
+                (false, "pending") => ("Pending", &[][..]),
+                (false, _) => ("NotAllowed", &[][..]),
             };
             check(&engine, allow, (who, "GET app.example.com/"), (answer, rules));
         }
@@ -215,10 +215,10 @@ fn what_no_policy_governs_is_refused() {
     ));
     for (row, engine, to, answer, rules) in [
         ("D22 control", &one, "GET app.example.com/", "permit", &["rules[0]"][..]),
-        ("D22", &one, "GET other.example.com/", "unknown_host", &[]),
-        ("D22", &one, "GET example.com/", "unknown_host", &[]),
-        ("D34", &none, "GET app.example.com/", "unknown_host", &[]),
-        ("D22", &broken, "GET broken.example.com/", "broken_policy", &[]),
+        ("D22", &one, "GET other.example.com/", "UnknownHost", &[]),
+        ("D22", &one, "GET example.com/", "UnknownHost", &[]),
+        ("D34", &none, "GET app.example.com/", "UnknownHost", &[]),
+        ("D22", &broken, "GET broken.example.com/", "BrokenPolicy", &[]),
         (
             "D22 the rest is served",
             &broken,
@@ -257,15 +257,15 @@ spec: {hosts: ['*.admin.example.com'], rules: [{allow: {anyone: true}}]}
             "permit",
             Some("auth/any"),
         ),
-        ("D17", "alice", "GET evilexample.com/", "unknown_host", None),
-        ("D17", "alice", "GET example.com/", "unknown_host", None),
-        ("D17", "alice", "GET app.example.com.evil/", "unknown_host", None),
-        ("D17", "alice", "GET a.b.example.com/", "unknown_host", None),
+        ("D17", "alice", "GET evilexample.com/", "UnknownHost", None),
+        ("D17", "alice", "GET example.com/", "UnknownHost", None),
+        ("D17", "alice", "GET app.example.com.evil/", "UnknownHost", None),
+        ("D17", "alice", "GET a.b.example.com/", "UnknownHost", None),
         (
             "exact",
             "alice",
             "GET admin.example.com/",
-            "not_allowed",
+            "NotAllowed",
             Some("auth/exact"),
         ),
         ("exact", "root", "GET admin.example.com/", "permit", Some("auth/exact")),
@@ -273,14 +273,14 @@ spec: {hosts: ['*.admin.example.com'], rules: [{allow: {anyone: true}}]}
             "exact",
             "alice",
             "GET ADMIN.Example.COM./",
-            "not_allowed",
+            "NotAllowed",
             Some("auth/exact"),
         ),
         (
             "exact",
             "alice",
             "GET admin.example.com:8443/",
-            "not_allowed",
+            "NotAllowed",
             Some("auth/exact"),
         ),
         (
@@ -309,11 +309,11 @@ fn paths_are_compared_by_whole_segments_and_without_the_query() {
         ("D16 control", "GET app.example.com/public", "permit"),
         ("D16 control", "GET app.example.com/public/x", "permit"),
         ("D14 control", "GET app.example.com/public?x=/private", "permit"),
-        ("D14", "GET app.example.com/private?x=/public/status", "no_rule"),
-        ("D16", "GET app.example.com/admin/public", "no_rule"),
-        ("D16", "GET app.example.com/publicity", "no_rule"),
-        ("D16", "GET app.example.com/publi", "no_rule"),
-        ("acceptance 79", "GET app.example.com/PUBLIC", "no_rule"),
+        ("D14", "GET app.example.com/private?x=/public/status", "NoRule"),
+        ("D16", "GET app.example.com/admin/public", "NoRule"),
+        ("D16", "GET app.example.com/publicity", "NoRule"),
+        ("D16", "GET app.example.com/publi", "NoRule"),
+        ("acceptance 79", "GET app.example.com/PUBLIC", "NoRule"),
         ("acceptance 79", "GET app.example.com/%70ublic", "permit"),
     ] {
         let decision = engine.decide(&Principal::anonymous(), &target(to), &context(None));
@@ -338,7 +338,7 @@ fn a_name_with_a_comma_is_one_name() {
         ("root", "GET app.example.com/"),
         ("permit", &["rules[0]"]),
     );
-    check(&engine, "D20", ("comma", "GET app.example.com/"), ("not_allowed", &[]));
+    check(&engine, "D20", ("comma", "GET app.example.com/"), ("NotAllowed", &[]));
 }
 
 fn with_cedar(mode: &str, cedar: &str) -> Engine {
@@ -379,22 +379,22 @@ fn a_hand_written_forbid_wins_over_every_rule() {
             "K11",
             "alice",
             "GET app.example.com/open/secret",
-            "forbidden",
+            "Forbidden",
             &["cedar[0]"],
         ),
         (
             "K11",
             "nobody",
             "GET app.example.com/open/secret",
-            "forbidden",
+            "Forbidden",
             &["cedar[0]"],
         ),
-        ("K11", "bob", "GET app.example.com/open", "forbidden", &["cedar[2]"]),
+        ("K11", "bob", "GET app.example.com/open", "Forbidden", &["cedar[2]"]),
         (
             "K11",
             "bob",
             "GET app.example.com/open/secret",
-            "forbidden",
+            "Forbidden",
             &["cedar[0]", "cedar[2]"],
         ),
         (
@@ -404,8 +404,8 @@ fn a_hand_written_forbid_wins_over_every_rule() {
             "permit",
             &["cedar[1]"],
         ),
-        ("pending", "pending", "GET app.example.com/cedar", "pending", &[]),
-        ("K11 no policy", "nobody", "GET app.example.com/else", "no_rule", &[]),
+        ("pending", "pending", "GET app.example.com/cedar", "Pending", &[]),
+        ("K11 no policy", "nobody", "GET app.example.com/else", "NoRule", &[]),
     ] {
         check(&engine, row, (who, to), (answer, rules));
     }
@@ -438,9 +438,9 @@ spec: {hosts: [c.example.com], rules: [{allow: {roles: [admin]}}]}
         &engine,
         "b",
         ("root", "GET b.example.com/"),
-        ("forbidden", &["cedar[0]"]),
+        ("Forbidden", &["cedar[0]"]),
     );
-    check(&engine, "c", ("nobody", "GET c.example.com/"), ("not_allowed", &[]));
+    check(&engine, "c", ("nobody", "GET c.example.com/"), ("NotAllowed", &[]));
 }
 
 #[test]
@@ -455,14 +455,14 @@ fn what_cannot_be_evaluated_is_a_refusal() {
     );
     for (row, ip, answer, rule) in [
         ("K10 control", Some("198.51.100.7"), "permit", "spec.rules[0]"),
-        ("K10 control", Some("192.0.2.1"), "forbidden", "spec.cedar[0]"),
+        ("K10 control", Some("192.0.2.1"), "Forbidden", "spec.cedar[0]"),
         (
             "K10 IPv4 in IPv6",
             Some("::ffff:192.0.2.1"),
-            "forbidden",
+            "Forbidden",
             "spec.cedar[0]",
         ),
-        ("K10", None, "evaluation_error", "spec.cedar[0]"),
+        ("K10", None, "EvaluationError", "spec.cedar[0]"),
     ] {
         let decision = engine.decide(&who("alice"), &target("GET app.example.com/open"), &context(ip));
         assert_eq!(word(&decision), answer, "{row}: {decision:?}");
@@ -491,7 +491,7 @@ fn a_policy_reads_the_time_and_is_then_never_remembered() {
     let mut context = context(None);
     assert_eq!(word(&engine.decide(&who("alice"), &to, &context)), "permit", "control");
     context.now += 1;
-    assert_eq!(word(&engine.decide(&who("alice"), &to, &context)), "forbidden");
+    assert_eq!(word(&engine.decide(&who("alice"), &to, &context)), "Forbidden");
     assert_eq!(engine.slice(&to).key(&who("alice"), &to, &context), None);
 }
 
@@ -533,13 +533,13 @@ spec: {mode: Shadow, hosts: [broken.example.com], rules: [{paths: [/a/../b], all
         &shadow,
         "broken",
         ("root", "GET broken.example.com/a"),
-        ("broken_policy", &[]),
+        ("BrokenPolicy", &[]),
     );
     check(
         &shadow,
         "unknown",
         ("root", "GET else.example.com/a"),
-        ("unknown_host", &[]),
+        ("UnknownHost", &[]),
     );
     let narrow = with_key(vec![vec![endpoint(&[], &["/a"], &[])]]);
     check_principal(
@@ -552,7 +552,7 @@ spec: {mode: Shadow, hosts: [broken.example.com], rules: [{paths: [/a/../b], all
         &shadow,
         "keys stay narrow",
         (&narrow, "GET app.example.com/b"),
-        ("key_endpoint", &["allowedEndpoints"]),
+        ("KeyEndpoint", &["allowedEndpoints"]),
     );
 }
 
@@ -583,7 +583,7 @@ spec: {hosts: ['*.example.com', example.com], rules: [{allow: {signedIn: true}},
 ",
     );
     let messages = || endpoint(&[], &["/api/v1/messages"], &[]);
-    let refused = ("key_endpoint", &["allowedEndpoints"][..]);
+    let refused = ("KeyEndpoint", &["allowedEndpoints"][..]);
     let passes = ("permit", &["rules[0]"][..]);
     let reading = || endpoint(&["a.example.com"], &["/v1"], &["GET", "HEAD"]);
     for (row, lists, to, expected) in [
@@ -684,7 +684,7 @@ spec: {hosts: ['*.example.com', example.com], rules: [{allow: {signedIn: true}},
         &engine,
         "no more than the owner",
         (&all, "GET a.example.com/admin"),
-        ("not_allowed", &[]),
+        ("NotAllowed", &[]),
     );
 }
 
@@ -736,10 +736,10 @@ spec: {hosts: ['*.shop.example.com', '*.example.com'], rules: [{allow: {signedIn
     let home = used("sk-fedcba9876543210fedcba9876543210fedcba98");
     for (row, key, to, answer) in [
         ("H06 control", &tenant, "GET till.shop.example.com/v1", "permit"),
-        ("H06", &tenant, "GET till.shop.example.com/v2", "key_endpoint"),
-        ("H06", &tenant, "GET app.example.com/v1", "key_endpoint"),
+        ("H06", &tenant, "GET till.shop.example.com/v2", "KeyEndpoint"),
+        ("H06", &tenant, "GET app.example.com/v1", "KeyEndpoint"),
         ("acceptance 76", &home, "GET app.example.com/api/x", "permit"),
-        ("acceptance 76", &home, "GET app.example.com/apiary", "key_endpoint"),
+        ("acceptance 76", &home, "GET app.example.com/apiary", "KeyEndpoint"),
     ] {
         let decision = engine.decide(key, &target(to), &context(None));
         assert_eq!(word(&decision), answer, "{row}: {to}");
