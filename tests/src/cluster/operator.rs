@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,6 +18,9 @@ use super::{Cluster, User};
 use crate::http;
 use crate::process::Process;
 use crate::wait;
+
+/// How long it may take to list everything: with 100,000 resources that is no small thing.
+const LISTED: Duration = Duration::from_secs(120);
 
 /// A running operator.
 #[derive(Debug)]
@@ -110,7 +114,7 @@ impl Operator {
     /// # Panics
     /// It never has.
     pub async fn ready(&self) {
-        wait::until("the operator is ready", || async {
+        wait::within(LISTED, "the operator is ready", || async {
             let answer = http::get(format!("{}/readyz", self.admin)).attempt().await?;
             if answer.status == 200 { Ok(()) } else { Err(answer.body) }
         })
