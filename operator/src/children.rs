@@ -153,18 +153,20 @@ impl Children {
             return Err(Refusal::Taken { kind: kind_name, name });
         }
         let applied = cluster.apply(&kind, object).await.map_err(refused)?;
-        let now = fingerprint(&applied);
-        let changed = match live.as_deref() {
-            Some(live) => fingerprint(live) != now,
-            None => before.is_none_or(|made| !made.belief.is_in(&applied)),
+        let made = Made {
+            desired,
+            live: fingerprint(&applied),
+            belief: Belief::new(&applied, before.map(|made| &made.belief)),
         };
-        let (was_made, belief) = (before.is_some(), Belief::new(&applied, before.map(|made| &made.belief)));
-        if let Some(rest) = belief.rest() {
+        let is_put_back = before.is_some_and(|before| match live.as_deref() {
+            Some(live) => fingerprint(live) != made.live,
+            None => !before.belief.is_in(&applied),
+        });
+        if let Some(rest) = made.belief.rest() {
             self.look_again_in(rest);
         }
-        let live = now;
-        self.made.insert(key, Made { desired, live, belief });
-        Ok((was_made && changed).then(|| format!("{kind_name} `{name}`")))
+        self.made.insert(key, made);
+        Ok(is_put_back.then(|| format!("{kind_name} `{name}`")))
     }
 
     /// Deletes what belonged to Authds that went while their definition stood, and remembers those that are there.

@@ -1,45 +1,27 @@
 //! What people meet, with a real browser and nginx: from the page that they wanted, past the sign-in page, and back.
 
 use tests::browser::Visit;
-use tests::proxy::{self, Kind};
+use tests::proxy::{Kind, Site};
 use tests::resources::ADMIN_PASSWORD;
-use tests::world::{PASSWORD, Person};
+use tests::world::PASSWORD;
 
-/// The usual site behind nginx, and somebody who has an account.
-struct Site {
-    site: proxy::Site,
-    ann: Person,
+async fn behind_nginx() -> Site {
+    Site::behind(Kind::Nginx, "  displayName: Example Platform\n").await
 }
 
-impl std::ops::Deref for Site {
-    type Target = proxy::Site;
-
-    fn deref(&self) -> &proxy::Site {
-        &self.site
-    }
-}
-
-impl Site {
-    async fn new() -> Self {
-        let site = proxy::Site::behind(Kind::Nginx, "  displayName: Example Platform\n").await;
-        let ann = site.world.person("ann", "user").await;
-        Self { site, ann }
-    }
-
-    /// Opens a page and signs in on the way.
-    fn through(&self, visit: Visit, path: &str, email: &str, password: &str) -> Visit {
-        visit
-            .open(&self.app(path))
-            .heading("Sign in")
-            .fill("E-mail", email)
-            .fill("Password", password)
-            .press("Sign in")
-    }
+/// Opens a page and signs in on the way.
+fn through(site: &Site, visit: Visit, path: &str, email: &str, password: &str) -> Visit {
+    visit
+        .open(&site.app(path))
+        .heading("Sign in")
+        .fill("E-mail", email)
+        .fill("Password", password)
+        .press("Sign in")
 }
 
 #[tokio::test]
 async fn somebody_arrives_at_the_very_page_that_they_wanted() {
-    let site = Site::new().await;
+    let site = behind_nginx().await;
     let wanted = site.app("/reports/7?from=a%20b&to=%2Fc");
     let visit = Visit::new()
         .open(&wanted)
@@ -75,9 +57,9 @@ async fn somebody_arrives_at_the_very_page_that_they_wanted() {
 
 #[tokio::test]
 async fn somebody_who_waits_for_approval_is_told_so() {
-    let site = Site::new().await;
+    let site = behind_nginx().await;
     let waiting = site.world.person("waiting", "pending").await;
-    site.through(Visit::new(), "/", &waiting.email, PASSWORD)
+    through(&site, Visit::new(), "/", &waiting.email, PASSWORD)
         .heading("Your account waits for approval")
         .sees(&waiting.email)
         .picture("pending")
@@ -89,8 +71,8 @@ async fn somebody_who_waits_for_approval_is_told_so() {
 
 #[tokio::test]
 async fn somebody_without_the_role_is_told_so_and_may_come_as_somebody_else() {
-    let site = Site::new().await;
-    site.through(Visit::new(), "/admin?tab=1", &site.ann.email, PASSWORD)
+    let site = behind_nginx().await;
+    through(&site, Visit::new(), "/admin?tab=1", &site.ann.email, PASSWORD)
         .heading("You do not have access")
         .sees("Your account may not open this page of app.test.localhost.")
         .sees(&site.ann.email)
@@ -108,8 +90,9 @@ async fn somebody_without_the_role_is_told_so_and_may_come_as_somebody_else() {
 
 #[tokio::test]
 async fn everything_works_without_scripts() {
-    let site = Site::new().await;
-    site.through(
+    let site = behind_nginx().await;
+    through(
+        &site,
         Visit::new().without_scripts(),
         "/admin",
         "admin@example.com",
@@ -138,7 +121,7 @@ async fn everything_works_without_scripts() {
 
 #[tokio::test]
 async fn a_phone_and_the_dark_have_room_for_every_page() {
-    let site = Site::new().await;
+    let site = behind_nginx().await;
     let waiting = site.world.person("waiting", "pending").await;
     for (name, visit) in [
         ("phone", (|| Visit::new().on_a_phone()) as fn() -> Visit),
@@ -169,7 +152,7 @@ async fn a_phone_and_the_dark_have_room_for_every_page() {
             .picture(&picture("signed-out"))
             .done()
             .await;
-        site.through(visit(), "/", &waiting.email, PASSWORD)
+        through(&site, visit(), "/", &waiting.email, PASSWORD)
             .heading("Your account waits for approval")
             .picture(&picture("pending"))
             .done()
@@ -179,7 +162,7 @@ async fn a_phone_and_the_dark_have_room_for_every_page() {
 
 #[tokio::test]
 async fn a_keyboard_is_enough() {
-    let site = Site::new().await;
+    let site = behind_nginx().await;
     let wanted = site.app("/reports?page=2");
     Visit::new()
         .open(&wanted)

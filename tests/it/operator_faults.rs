@@ -62,6 +62,14 @@ impl Story {
         }
     }
 
+    /// An operator that has seen the instance.
+    async fn with_the_instance() -> (Self, Operator) {
+        let story = Self::begin().await;
+        let operator = story.operator(&[]).await;
+        story.apply(INSTANCE).await;
+        (story, operator)
+    }
+
     async fn operator(&self, more: &[&str]) -> Operator {
         Operator::start(&self.cluster, &[&self.home], more).await
     }
@@ -82,6 +90,12 @@ impl Story {
         );
         let read = ["get", resource, "-n", &self.home, "-o", &format!("jsonpath={path}")];
         self.cluster.kubectl(&read).await.attempt().unwrap_or_default()
+    }
+
+    /// Every event that was told, as `reason message`.
+    async fn events(&self) -> String {
+        let each = "jsonpath={range .items[*]}{.reason} {.message}{\"\\n\"}{end}";
+        self.kubectl(&["get", "events", "-o", each]).await
     }
 
     async fn exist(&self, objects: &[&str]) {
@@ -174,9 +188,7 @@ fn hosts(engine: &policy::Engine) -> Vec<&str> {
 
 #[tokio::test]
 async fn f21_kinds_that_are_removed_and_installed_again_empty_nothing() {
-    let story = Story::begin().await;
-    let operator = story.operator(&[]).await;
-    story.apply(INSTANCE).await;
+    let (story, operator) = Story::with_the_instance().await;
     story.says("apikey/ci", "Published", "True").await;
     story.says("accesspolicy/app", "Published", "True").await;
     story.settled(&operator).await;
@@ -234,9 +246,7 @@ async fn f21_kinds_that_are_removed_and_installed_again_empty_nothing() {
 
 #[tokio::test]
 async fn f16_f24_f46_keys_follow_their_secrets_and_belong_to_one_resource() {
-    let story = Story::begin().await;
-    let operator = story.operator(&[]).await;
-    story.apply(INSTANCE).await;
+    let (story, operator) = Story::with_the_instance().await;
     story.publishes("the key", |engine| engine.keys().count() == 1).await;
     let key = story
         .kubectl(&["get", "secret", "ci", "-o", "jsonpath={.data.api-key}"])
@@ -312,10 +322,8 @@ async fn f16_f24_f46_keys_follow_their_secrets_and_belong_to_one_resource() {
 }
 
 #[tokio::test]
-async fn f26_f28_f30_claims_hand_edits_and_hot_resources() {
-    let story = Story::begin().await;
-    let operator = story.operator(&[]).await;
-    story.apply(INSTANCE).await;
+async fn f26_f28_claims_and_hand_edits() {
+    let (story, operator) = Story::with_the_instance().await;
     story.exist(&["deployment/main", "service/main"]).await;
 
     // A namespace that was not opted in is told so, and nothing is made in it.
@@ -382,49 +390,14 @@ async fn f26_f28_f30_claims_hand_edits_and_hot_resources() {
         if replicas == "0" { Ok(()) } else { Err(replicas) }
     })
     .await;
-    let events = story
-        .kubectl(&[
-            "get",
-            "events",
-            "-o",
-            "jsonpath={range .items[*]}{.reason} {.message}{end}",
-        ])
-        .await;
+    let events = story.events().await;
     assert!(events.contains("PutBack"), "{events}");
-
-    // F30: edited again and again, it ends as it was left.
-    for number in 0..40 {
-        let patch =
-            format!("{{\"spec\": {{\"rules\": [{{\"paths\": [\"/{number}\"], \"allow\": {{\"anyone\": true}}}}]}}}}");
-        story
-            .kubectl(&["patch", "accesspolicy", "app", "--type=merge", "-p", &patch])
-            .await;
-    }
-    let generation = story
-        .kubectl(&["get", "accesspolicy", "app", "-o", "jsonpath={.metadata.generation}"])
-        .await;
-    wait::within(Duration::from_secs(4), "the last generation is observed", || async {
-        let read = [
-            "get",
-            "accesspolicy",
-            "app",
-            "-n",
-            &story.home,
-            "-o",
-            "jsonpath={.status.observedGeneration}",
-        ];
-        let observed = story.cluster.kubectl(&read).await.attempt()?;
-        if observed == generation { Ok(()) } else { Err(observed) }
-    })
-    .await;
     story.settled(&operator).await;
 }
 
 #[tokio::test]
 async fn f40_f41_what_somebody_damaged_or_put_back_is_whole_again() {
-    let story = Story::begin().await;
-    let operator = story.operator(&[]).await;
-    story.apply(INSTANCE).await;
+    let (story, operator) = Story::with_the_instance().await;
     let first = story.publishes("the policy", |engine| hosts(engine).len() == 1).await;
     let old = story
         .kubectl(&["get", "secret", "main-snapshot", "-o", "jsonpath={.data.index}"])
@@ -472,9 +445,7 @@ async fn f40_f41_what_somebody_damaged_or_put_back_is_whole_again() {
 
 #[tokio::test]
 async fn f27_a_namespace_that_goes_takes_everything_along() {
-    let story = Story::begin().await;
-    let _operator = story.operator(&[]).await;
-    story.apply(INSTANCE).await;
+    let (story, _operator) = Story::with_the_instance().await;
     let keys: String = (0..60)
         .map(|number| format!("---\n{{apiVersion: authd.dev/v1alpha1, kind: ApiKey, metadata: {{name: key-{number}, namespace: HOME}}, spec: {{owner: {{service: s}}, secretName: key-{number}}}}}\n"))
         .collect();

@@ -4,8 +4,7 @@ use serde_json::Value;
 use tests::http::{Answer, Request, get};
 use tests::proxy::{Kind, Site};
 use tests::resources::{CI_KEY, HOST, REPORTS_KEY};
-use tests::wire;
-use tests::world::Person;
+use tests::{wait, wire};
 
 /// What reached the application, by a page that it answered with.
 fn seen(answer: &Answer) -> Vec<(String, String)> {
@@ -24,7 +23,6 @@ fn said<'a>(seen: &'a [(String, String)], name: &str) -> Vec<&'a str> {
 struct Story {
     kind: Kind,
     site: Site,
-    ann: Person,
 }
 
 impl Story {
@@ -61,12 +59,21 @@ impl Story {
             .await;
         let page = page.expect(&self.case("the sign-in page"), 200);
         assert!(page.body.contains("Sign in"), "{}", page.body);
-        let came = self.ask("/reports/7?from=a%20b").cookie(&self.ann.token).send().await;
+        let came = self
+            .ask("/reports/7?from=a%20b")
+            .cookie(&self.site.ann.token)
+            .send()
+            .await;
         let came = came.expect(&self.case("signed in"), 200);
         assert_eq!(came.text("path"), "/reports/7?from=a%20b");
         let seen = seen(&came);
-        assert_eq!(said(&seen, "x-auth-user"), [self.ann.id.as_str()], "{:?}", self.kind);
-        assert_eq!(said(&seen, "x-auth-email"), [self.ann.email.as_str()]);
+        assert_eq!(
+            said(&seen, "x-auth-user"),
+            [self.site.ann.id.as_str()],
+            "{:?}",
+            self.kind
+        );
+        assert_eq!(said(&seen, "x-auth-email"), [self.site.ann.email.as_str()]);
         assert_eq!(said(&seen, "x-auth-roles"), ["user"]);
     }
 
@@ -102,7 +109,7 @@ impl Story {
             .await
             .expect(&self.case("no key"), 401);
         self.ask("/admin")
-            .cookie(&self.ann.token)
+            .cookie(&self.site.ann.token)
             .send()
             .await
             .expect(&self.case("no administrator"), 403);
@@ -142,7 +149,7 @@ impl Story {
         assert!(said(&arrived, "host")[0].starts_with(HOST), "control: {arrived:?}");
 
         let known = lying(self.ask("/"))
-            .cookie(&self.ann.token)
+            .cookie(&self.site.ann.token)
             .send()
             .await
             .expect(&self.case("D01 Ann"), 200);
@@ -152,18 +159,23 @@ impl Story {
             "{:?}: {arrived:?}",
             self.kind
         );
-        assert_eq!(said(&arrived, "x-auth-user"), [self.ann.id.as_str()], "{:?}", self.kind);
+        assert_eq!(
+            said(&arrived, "x-auth-user"),
+            [self.site.ann.id.as_str()],
+            "{:?}",
+            self.kind
+        );
 
         // A header that the client has the proxy drop as belonging to the connection is not the identity's.
         let dropping = self
             .ask("/")
-            .cookie(&self.ann.token)
+            .cookie(&self.site.ann.token)
             .header("connection", "x-auth-user, x-auth-roles");
         let answer = dropping.send().await;
         if answer.status == 200 {
             assert_eq!(
                 said(&seen(&answer), "x-auth-user"),
-                [self.ann.id.as_str()],
+                [self.site.ann.id.as_str()],
                 "{:?}: D02",
                 self.kind
             );
@@ -244,7 +256,7 @@ impl Story {
         }
     }
 
-    async fn a_renewed_session_reaches_the_browser_in_one_cookie(&self) {
+    async fn a_refusal_takes_a_stale_cookie_away(&self) {
         let stale = self
             .ask("/")
             .cookie("no-token")
@@ -252,6 +264,13 @@ impl Story {
             .send()
             .await;
         let stale = stale.expect(&self.case("a cookie that is no good"), 302);
+        assert_eq!(
+            stale.set_cookie("token").as_deref(),
+            Some(""),
+            "{:?}: {:?}",
+            self.kind,
+            stale.headers
+        );
         assert_eq!(stale.all("set-cookie").len(), 1, "{:?}: {:?}", self.kind, stale.headers);
         assert!(
             stale.header("cache-control").contains("no-store"),
@@ -261,48 +280,77 @@ impl Story {
         );
     }
 
+    async fn a_renewed_session_reaches_the_browser_in_one_cookie(&self) {
+        let renewed = wait::until(&self.case("the session is renewed"), || async {
+            let answer = self.ask("/").cookie(&self.site.ann.token).send().await;
+            if answer.status == 200 && answer.set_cookie("token").is_some() {
+                Ok(answer)
+            } else {
+                Err(format!("{} {:?}", answer.status, answer.headers))
+            }
+        })
+        .await;
+        assert_eq!(
+            renewed.all("set-cookie").len(),
+            1,
+            "{:?}: {:?}",
+            self.kind,
+            renewed.headers
+        );
+        let token = renewed.set_cookie("token").unwrap_or_default();
+        assert_ne!(token, self.site.ann.token);
+        self.ask("/")
+            .cookie(&token)
+            .send()
+            .await
+            .expect(&self.case("the new one"), 200);
+        assert!(
+            said(&seen(&renewed), "set-cookie").is_empty(),
+            "{:?}: {}",
+            self.kind,
+            renewed.body
+        );
+    }
+
     async fn without_authd_nothing_passes(&mut self) {
         self.site.world.authd.kill();
         for path in ["/", "/public"] {
-            let answer = self.ask(path).cookie(&self.ann.token).send().await;
+            let answer = self.ask(path).cookie(&self.site.ann.token).send().await;
             assert!(answer.status >= 500, "{:?} {path}: {}", self.kind, answer.status);
         }
     }
 }
 
+/// A session is past its half after some seconds, and its token good for a minute more than it says.
+const SHORT_TOKENS: &str = "  tokens: {lifetime: 16s}\n";
+
 async fn told_behind(kind: Kind) {
-    let site = Site::behind(kind, "").await;
-    let ann = site.world.person("ann", "user").await;
-    let mut story = Story { kind, site, ann };
+    let site = Site::behind(kind, SHORT_TOKENS).await;
+    let mut story = Story { kind, site };
     story.a_stranger_is_sent_to_sign_in_and_comes_back().await;
     story.a_program_is_told_401_and_let_in_with_a_key().await;
     story.what_a_client_says_of_itself_never_arrives().await;
     story.a_public_path_is_public_and_nothing_beside_it_is().await;
+    story.a_refusal_takes_a_stale_cookie_away().await;
     story.a_renewed_session_reaches_the_browser_in_one_cookie().await;
     story.without_authd_nothing_passes().await;
 }
 
-#[tokio::test]
-async fn behind_nginx() {
-    told_behind(Kind::Nginx).await;
+macro_rules! told {
+    ($($name:ident: $kind:ident),*) => {
+        $(
+            #[tokio::test]
+            async fn $name() {
+                told_behind(Kind::$kind).await;
+            }
+        )*
+    };
 }
 
-#[tokio::test]
-async fn behind_haproxy() {
-    told_behind(Kind::HaProxy).await;
-}
-
-#[tokio::test]
-async fn behind_caddy() {
-    told_behind(Kind::Caddy).await;
-}
-
-#[tokio::test]
-async fn behind_traefik() {
-    told_behind(Kind::Traefik).await;
-}
-
-#[tokio::test]
-async fn behind_envoy() {
-    told_behind(Kind::Envoy).await;
-}
+told!(
+    behind_nginx: Nginx,
+    behind_haproxy: HaProxy,
+    behind_caddy: Caddy,
+    behind_traefik: Traefik,
+    behind_envoy: Envoy
+);

@@ -9,7 +9,7 @@ use crate::authd::Authd;
 use crate::process::Process;
 use crate::resources::{Folder, ROOMY, instance};
 use crate::upstream::{Upstream, free_port};
-use crate::world::World;
+use crate::world::{Person, World};
 use crate::{cache, http, repository, wait};
 
 /// A proxy that the examples have a configuration for.
@@ -168,13 +168,15 @@ fn at(text: &str, addresses: &[(&str, &str)]) -> String {
         .fold(addresses.iter().fold(text.to_owned(), marked), filled)
 }
 
-/// The usual authd and an application behind a proxy, where a browser finds both.
+/// The usual authd and an application behind a proxy, where a browser finds both, and somebody who may use it.
 #[derive(Debug)]
 pub struct Site {
     /// The proxy.
     pub proxy: Proxy,
     /// What it asks.
     pub world: World,
+    /// Somebody who has an account, signed in.
+    pub ann: Person,
 }
 
 impl Site {
@@ -194,7 +196,8 @@ impl Site {
         let authd = Authd::start(folder.path(), data.path(), &[]).await;
         let world = World { authd, folder, data };
         let proxy = Proxy::start(kind, port, (&world.authd.public, &world.authd.verify), "test.localhost").await;
-        Self { proxy, world }
+        let ann = world.person("ann", "user").await;
+        Self { proxy, world, ann }
     }
 
     /// An address of the application.

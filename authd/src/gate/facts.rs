@@ -134,9 +134,10 @@ fn forward(headers: &HeaderMap) -> Result<Target<'_>, Refused> {
 
 /// The method, the host and the path are the check's own; the only other fact is the scheme, which Envoy says at the edge.
 fn envoy(check: &Parts) -> Result<Target<'_>, Refused> {
-    let scheme = match check.headers.contains_key(&FORWARDED_PROTO) {
-        true => Scheme::read(once(&check.headers, &FORWARDED_PROTO)?).ok_or(Refused::Scheme)?,
-        false => Scheme::Https,
+    let scheme = if check.headers.contains_key(&FORWARDED_PROTO) {
+        Scheme::read(once(&check.headers, &FORWARDED_PROTO)?).ok_or(Refused::Scheme)?
+    } else {
+        Scheme::Https
     };
     let uri = check.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
     let uri = uri.strip_prefix(ENVOY).unwrap_or_default();
