@@ -49,6 +49,14 @@ spec: {hosts: [app.example.com], rules: [{allow: {services: [HOME/ci]}}]}
 /// In place of `secretName`, for a key whose Secret nobody makes.
 const HASH: &str = "hash: 'sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'";
 
+/// An AccessPolicy that lets anyone in.
+fn open(name: &str, host: &str) -> String {
+    format!(
+        "---\n{{apiVersion: authd.dev/v1alpha1, kind: AccessPolicy, metadata: {{name: {name}, namespace: HOME}}, \
+         spec: {{hosts: [{host}], rules: [{{allow: {{anyone: true}}}}]}}}}\n"
+    )
+}
+
 impl Story {
     async fn begin() -> Self {
         let cluster = Cluster::start().await;
@@ -368,7 +376,7 @@ async fn f26_f28_claims_and_hand_edits() {
         if now > of_app { Ok(()) } else { Err(now) }
     })
     .await;
-    story.apply("{apiVersion: authd.dev/v1alpha1, kind: AccessPolicy, metadata: {name: another, namespace: HOME}, spec: {hosts: [app.example.com], rules: [{allow: {anyone: true}}]}}").await;
+    story.apply(&open("another", "app.example.com")).await;
     story.says("accesspolicy/another", "Ready", "False HostConflict").await;
     story.says("accesspolicy/app", "Accepted", "True").await;
 
@@ -426,9 +434,7 @@ async fn f40_f41_what_somebody_damaged_or_put_back_is_whole_again() {
     story.publishes("every shard", |engine| hosts(engine).len() == 1).await;
 
     // An index of before is replaced by one that replicas follow.
-    let more = "{apiVersion: authd.dev/v1alpha1, kind: AccessPolicy, metadata: {name: more, namespace: HOME}, spec: {hosts: \
-                [more.example.com], rules: [{allow: {anyone: true}}]}}";
-    story.apply(more).await;
+    story.apply(&open("more", "more.example.com")).await;
     let second = story
         .publishes("both policies", |engine| hosts(engine).len() == 2)
         .await;
@@ -470,7 +476,7 @@ async fn f32_f33_f34_one_leads_and_who_was_paused_writes_nothing() {
 
     let writes = first.writes().await;
     first.signal(Signal::STOP);
-    story.apply("{apiVersion: authd.dev/v1alpha1, kind: AccessPolicy, metadata: {name: late, namespace: HOME}, spec: {hosts: [late.example.com], rules: [{allow: {anyone: true}}]}}").await;
+    story.apply(&open("late", "late.example.com")).await;
     wait::within(Duration::from_secs(40), "the second takes over", || async {
         let (_, engine) = published(&story.cluster, &story.home, "main").await?;
         if engine.governs("late.example.com") {
@@ -520,7 +526,7 @@ async fn f19_an_api_server_that_comes_back_is_found_and_nothing_was_lost() {
     })
     .await;
     story.cluster.start_api_server().await;
-    story.apply("{apiVersion: authd.dev/v1alpha1, kind: AccessPolicy, metadata: {name: more, namespace: HOME}, spec: {hosts: [more.example.com], rules: [{allow: {anyone: true}}]}}").await;
+    story.apply(&open("more", "more.example.com")).await;
     let after = wait::within(Duration::from_secs(60), "it goes on", || async {
         let (index, engine) = published(&story.cluster, &story.home, "main").await?;
         if hosts(&engine).len() == 2 && engine.keys().count() == 1 {

@@ -8,18 +8,10 @@ use tests::cluster::operator::{Operator, program};
 use tests::cluster::{Cluster, User};
 use tests::{repository, wait};
 
-use super::{INSTANCE, Story, hosts};
+use super::{INSTANCE, Story, hosts, open};
 
 /// The API server's words for a right that is missing.
 const FORBIDDEN: &str = "403";
-
-/// An AccessPolicy that lets anyone in.
-fn open(name: &str, host: &str) -> String {
-    format!(
-        "---\n{{apiVersion: authd.dev/v1alpha1, kind: AccessPolicy, metadata: {{name: {name}, namespace: HOME}}, \
-         spec: {{hosts: [{host}], rules: [{{allow: {{anyone: true}}}}]}}}}\n"
-    )
-}
 
 #[tokio::test]
 async fn f05_f30_a_resource_that_another_writer_storms_is_followed_to_its_end() {

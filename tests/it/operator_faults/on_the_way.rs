@@ -6,7 +6,7 @@ use tests::cluster::fault_proxy::{Call, Fault, FaultProxy};
 use tests::cluster::operator::{Operator, program};
 use tests::wait;
 
-use super::{HASH, INSTANCE, Story, hosts};
+use super::{HASH, INSTANCE, Story, hosts, open};
 
 const MORE: &str = "
 apiVersion: authd.dev/v1alpha1
@@ -196,4 +196,57 @@ async fn f12_a_watch_that_fell_silent_is_noticed() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn f09_what_a_watch_never_shows_is_read_where_it_is_in_the_way_and_not_written_again_and_again() {
+    let story = Story::begin().await;
+    let first = story.operator(&["--no-leader-election"]).await;
+    story.apply(&INSTANCE.replace("secretName: ci", HASH)).await;
+    story.says("accesspolicy/app", "Published", "True").await;
+    story.settled(&first).await;
+    drop(first);
+
+    // What stands is listed; nothing that happens to it afterwards is shown.
+    let proxy = FaultProxy::start(&story.cluster).await;
+    proxy.does(|call| {
+        let is_blind = call.path.contains("/secrets") || call.path.contains("/deployments");
+        if call.is_watch() && is_blind {
+            Fault::DropEvents(1)
+        } else {
+            Fault::None
+        }
+    });
+    let operator = through(&story, &proxy, &["--no-leader-election"]).await;
+    story.settled(&operator).await;
+    let image = r#"{"spec": {"image": "another"}}"#;
+    story
+        .kubectl(&["patch", "authd/main", "--type=merge", "-p", image])
+        .await;
+    let applied = || {
+        let calls = proxy.calls();
+        let ours = calls
+            .iter()
+            .filter(|call| call.is_write() && call.path.contains("/deployments/main"));
+        ours.count()
+    };
+    wait::until("the Deployment is changed", || async {
+        let read = ["get", "deployment/main", "-n", &story.home, "-o", "jsonpath={..image}"];
+        let said = story.cluster.kubectl(&read).await.attempt()?;
+        if said == "another" { Ok(()) } else { Err(said) }
+    })
+    .await;
+
+    let (before, rounds) = (applied(), 12);
+    for number in 0..rounds {
+        // Longer than an answer is believed at first: the index that the watch shows is not the one that stands.
+        if number == 1 {
+            story.settled(&operator).await;
+        }
+        let (name, host) = (format!("late-{number}"), format!("late-{number}.example.com"));
+        story.apply(&open(&name, &host)).await;
+        story.publishes(&name, |engine| engine.governs(&host)).await;
+    }
+    let again = applied() - before;
+    assert!(again < rounds, "applied {again} times in {rounds} rounds");
 }
