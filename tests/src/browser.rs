@@ -1,13 +1,11 @@
 //! A person at a browser: Chromium, driven through playwright-core by the script `browser.mjs` beside this file.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
 
 use serde_json::{Value, json};
 
-use crate::{cache, repository};
+use crate::{npm, repository};
 
 /// As `tests/run` has it.
 const PLAYWRIGHT: &str = "playwright-core@1.65.1";
@@ -141,7 +139,7 @@ impl Visit {
         let artefacts = repository().join("tests/artefacts");
         std::fs::create_dir_all(&artefacts).expect("pictures can be kept");
         let story = json!({
-            "modules": playwright(),
+            "modules": npm::package("playwright", PLAYWRIGHT),
             "chromium": "/usr/bin/chromium",
             "artefacts": artefacts,
             "context": self.context,
@@ -163,27 +161,4 @@ impl Visit {
         }
         format!("{}: {}", ended.status, String::from_utf8_lossy(&ended.stderr))
     }
-}
-
-/// Where playwright-core lies; installed there if it is missing.
-fn playwright() -> PathBuf {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _turn = ONE_AT_A_TIME.lock();
-    let folder = cache().join("playwright");
-    if !folder.join("node_modules/playwright-core").is_dir() {
-        install(&folder);
-    }
-    folder
-}
-
-fn install(folder: &Path) {
-    std::fs::create_dir_all(folder).expect("there is a cache");
-    let status = Command::new("npm")
-        .args(["install", "--silent", "--no-fund", "--no-audit", "--prefix"])
-        .arg(folder)
-        .arg(PLAYWRIGHT)
-        .env("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1")
-        .status()
-        .expect("npm can be started");
-    assert!(status.success(), "npm: {status}");
 }

@@ -13,6 +13,7 @@ pub mod browser;
 pub mod cluster;
 pub mod http;
 pub mod mutate;
+pub mod npm;
 pub mod process;
 pub mod proxy;
 pub mod resources;
