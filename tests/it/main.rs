@@ -24,6 +24,8 @@ mod forward_auth;
 #[cfg(test)]
 mod kubernetes;
 #[cfg(test)]
+mod openid;
+#[cfg(test)]
 mod operator_faults;
 #[cfg(test)]
 mod overload;

@@ -14,11 +14,14 @@ pub mod cluster;
 pub mod http;
 pub mod mutate;
 pub mod npm;
+pub mod openid;
+pub mod peer;
 pub mod process;
 pub mod proxy;
 pub mod resources;
 pub mod upstream;
 pub mod wait;
+pub mod window;
 pub mod wire;
 pub mod world;
 

@@ -1,0 +1,3 @@
+//! Signing in with a provider outside.
+
+mod peers;
