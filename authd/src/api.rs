@@ -6,6 +6,7 @@ pub mod caller;
 pub mod config;
 pub mod keys;
 pub mod profile;
+pub mod refusal;
 pub mod sessions;
 pub mod sign_in;
 pub mod users;

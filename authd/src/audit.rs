@@ -103,6 +103,9 @@ pub struct Event {
         serialize_with = "cut"
     )]
     pub subject_id: Option<String>,
+    /// The API key that was shown, by its name: `ApiKey/NAMESPACE/NAME`, or `key/ID` for one that somebody made. Never the key.
+    #[serde(rename = "key.name", skip_serializing_if = "Option::is_none", serialize_with = "cut")]
+    pub key_name: Option<String>,
     /// The provider or kind of credential.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "cut")]
     pub method: Option<String>,
@@ -164,6 +167,7 @@ impl Event {
             actor_id: None,
             actor_email: None,
             subject_id: None,
+            key_name: None,
             method: None,
             client_address: None,
             request_id: None,

@@ -17,7 +17,7 @@ use policy::engine::{Context, Decision, Denial, Outcome};
 
 use crate::app::App;
 use crate::audit::{self, Event, Kind};
-use crate::identity::{self, Caller, Credential, count_guess, identify};
+use crate::identity::{self, Caller, Credential, count_guess, identify, key_name};
 use crate::serving::Serving;
 use crate::shared::Limited;
 
@@ -127,6 +127,7 @@ fn refused(
     app.audit.record(Event {
         reason,
         actor_id: caller.and_then(Caller::account),
+        key_name: key_name(app, serving, check.credential),
         client_address: check.client_ip,
         request_id: check.request_id.map(str::to_owned),
         target_host: Some(check.target.host.to_string()),

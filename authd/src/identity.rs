@@ -132,6 +132,15 @@ pub async fn identify(app: &App, serving: &Serving, credential: Credential<'_>) 
     Ok(caller)
 }
 
+/// The name of the API key that is shown, if one is and it is known, whether it is accepted or not.
+#[must_use]
+pub fn key_name(app: &App, serving: &Serving, credential: Credential<'_>) -> Option<String> {
+    match credential {
+        Credential::Key(text) => api_key::name(app, serving, &Sha256::digest(text).into()),
+        _ => None,
+    }
+}
+
 /// Counts a wrong key against the address that showed it. Keys that are known are never held up.
 ///
 /// # Errors

@@ -79,7 +79,7 @@ fn the_page_of_the_api_is_what_is_served() {
 }
 
 /// What an audit line may say, and where the code lists it: title, column, file, and the line on which the list begins.
-const AUDIT: [(&str, &str, &str, &str); 6] = [
+const AUDIT: [(&str, &str, &str, &str); 7] = [
     ("Fields", "field", "authd/src/audit.rs", "pub struct Event {"),
     ("Events", "`event`", "authd/src/audit.rs", "pub enum Kind {"),
     (
@@ -93,6 +93,12 @@ const AUDIT: [(&str, &str, &str, &str); 6] = [
         "`reason`",
         "authd/src/identity.rs",
         "pub enum Error {",
+    ),
+    (
+        "Reasons of a call of the API that is not for this caller",
+        "`reason`",
+        "authd/src/api/refusal.rs",
+        "pub enum Refusal {",
     ),
     (
         "Reasons of a session token that is not accepted",

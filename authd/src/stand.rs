@@ -1,7 +1,8 @@
 //! A whole authd inside a test: the real store, router and gate, with a clock that stands still until it is told to go on.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -73,6 +74,22 @@ pub(crate) struct Stand {
     pub(crate) app: Arc<App>,
     pub(crate) clock: Clock,
     data: tempfile::TempDir,
+    audited: Written,
+}
+
+/// What was written to the audit sink.
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// An answer, read to its end.
@@ -113,10 +130,11 @@ impl Stand {
         let noon: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
         let clock = Clock::fixed(noon);
         let random = Random::seeded(7);
+        let audited = Written::default();
         let parts = Parts {
             clock: clock.clone(),
             store: Store::open(data.path()).await.unwrap(),
-            audit: Audit::start(std::io::sink()).unwrap(),
+            audit: Audit::start(audited.clone()).unwrap(),
             data: data.path().to_owned(),
             secrets: OwnSecrets::open(data.path(), &random).unwrap(),
             random,
@@ -125,6 +143,7 @@ impl Stand {
             app: Arc::new(App::start(parts).await.unwrap()),
             clock,
             data,
+            audited,
         }
     }
 
@@ -146,6 +165,16 @@ impl Stand {
         let milliseconds = crds::Duration::from(text).milliseconds().unwrap().unwrap();
         self.clock
             .advance(SignedDuration::from_millis(milliseconds.try_into().unwrap()));
+    }
+
+    /// The audit lines so far.
+    pub(crate) fn audited(&self) -> Vec<Value> {
+        assert!(self.app.audit.flush(Duration::from_secs(20)), "audit lines are stuck");
+        let written = self.audited.0.lock().unwrap();
+        written
+            .split_inclusive(|byte| *byte == b'\n')
+            .map(|line| serde_json::from_slice(line).unwrap())
+            .collect()
     }
 
     /// An account with [`PASSWORD`].

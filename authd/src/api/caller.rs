@@ -6,6 +6,7 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use uuid::Uuid;
 
+use super::refusal::{self, Refusal};
 use super::serving;
 use crate::app::App;
 use crate::client_address::client_address;
@@ -94,6 +95,23 @@ impl SignedIn {
     pub fn id(&self) -> Uuid {
         self.user.id
     }
+
+    async fn refuse(&self, parts: &mut Parts, app: &Arc<App>, refusal: Refusal) -> Result<ApiError, ApiError> {
+        refuse(parts, app, &self.serving, &self.caller, refusal).await
+    }
+}
+
+/// Writes down that somebody who is known was kept out, and says what they are told.
+async fn refuse(
+    parts: &mut Parts,
+    app: &Arc<App>,
+    serving: &Serving,
+    caller: &Caller,
+    refusal: Refusal,
+) -> Result<ApiError, ApiError> {
+    let from = Origin::from_request_parts(parts, app).await?;
+    refusal::record(app, serving, parts, &from, (refusal.reason(), caller.account()));
+    Ok(refusal.into())
 }
 
 impl FromRequestParts<Arc<App>> for SignedIn {
@@ -110,14 +128,15 @@ impl FromRequestParts<Arc<App>> for SignedIn {
         let caller = match identify(app, &serving, credential).await {
             Ok(caller) => caller,
             Err(error) => {
-                let address = Origin::from_request_parts(parts, app).await?.address;
-                count_guess(app, &serving, address, &error).map_err(ApiError::limited)?;
+                let from = Origin::from_request_parts(parts, app).await?;
+                refusal::record(app, &serving, parts, &from, (error.reason(), None));
+                count_guess(app, &serving, from.address, &error).map_err(ApiError::limited)?;
                 return Err(error.into());
             }
         };
-        let id = caller
-            .account()
-            .ok_or_else(|| ApiError::forbidden("not_a_person", "this is for people, and the key is a service's"))?;
+        let Some(id) = caller.account() else {
+            return Err(refuse(parts, app, &serving, &caller, Refusal::NotAPerson).await?);
+        };
         let user = app.store.user_by_id(id).await?.ok_or_else(ApiError::unauthenticated)?;
         Ok(Self {
             serving,
@@ -133,12 +152,12 @@ impl FromRequestParts<Arc<App>> for InSession {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         let signed_in = SignedIn::from_request_parts(parts, app).await?;
-        match signed_in.caller.means {
-            Means::Session { claims, .. } => Ok(Self { signed_in, claims }),
-            _ => Err(ApiError::forbidden(
-                "session_needed",
-                "an API key cannot do this: sign in",
-            )),
+        match &signed_in.caller.means {
+            Means::Session { claims, .. } => Ok(Self {
+                claims: *claims,
+                signed_in,
+            }),
+            _ => Err(signed_in.refuse(parts, app, Refusal::SessionNeeded).await?),
         }
     }
 }
@@ -149,7 +168,7 @@ impl FromRequestParts<Arc<App>> for Verified {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         let session = InSession::from_request_parts(parts, app).await?;
         if session.signed_in.caller.principal.is_pending() {
-            return Err(ApiError::forbidden("pending", "the account waits for an administrator"));
+            return Err(session.signed_in.refuse(parts, app, Refusal::Pending).await?);
         }
         Ok(Self(session))
     }
@@ -163,6 +182,6 @@ impl FromRequestParts<Arc<App>> for Admin {
         if session.signed_in.user.role == Role::Admin || session.signed_in.caller.principal.roles().contains("admin") {
             return Ok(Self(session));
         }
-        Err(ApiError::forbidden("admin_only", "only an administrator may do this"))
+        Err(session.signed_in.refuse(parts, app, Refusal::AdminOnly).await?)
     }
 }

@@ -1,3 +1,5 @@
+mod refused_keys;
+
 use std::sync::Arc;
 
 use http::StatusCode;

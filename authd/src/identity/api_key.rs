@@ -69,6 +69,18 @@ impl PersonalKeys {
     }
 }
 
+/// The name of a key that is known, good or not: what audit lines say in its place.
+pub(super) fn name(app: &App, serving: &Serving, digest: &[u8; 32]) -> Option<String> {
+    match serving.engine.key(digest) {
+        Some(key) => Some(key.as_used().source),
+        None => app.personal_keys.find(digest).map(|key| source(&key)),
+    }
+}
+
+fn source(key: &ActiveKey) -> String {
+    format!("key/{}", key.id)
+}
+
 /// Who has the key with this SHA-256.
 pub(super) async fn identify(app: &App, serving: &Serving, digest: &[u8; 32], epoch: u64) -> Result<Caller, Error> {
     if let Some(key) = serving.engine.key(digest) {
@@ -113,7 +125,7 @@ async fn personal(app: &App, serving: &Serving, key: ActiveKey, epoch: u64) -> R
     let user = app.store.user_by_id(key.user_id).await?.ok_or(Error::NoAccount)?;
     let provider = serving.password_provider().ok_or(Error::NotAdmitted)?;
     let used = KeyUse {
-        source: format!("key/{}", key.id),
+        source: source(&key),
         restrictions: restrictions(serving, &key)?,
     };
     let principal = principal(&app.store, serving, &user, provider, Some(used)).await?;
