@@ -58,6 +58,8 @@ pub enum Kind {
     UserEnabled,
     /// An administrator deleted an account.
     UserDeleted,
+    /// A key that signs session tokens was taken away: nothing that it signed is accepted any more.
+    SigningKeyRevoked,
     /// A Snapshot was put to use.
     ConfigLoaded,
     /// A change of the resources has problems: the Snapshot before it goes on serving.
@@ -96,7 +98,7 @@ pub struct Event {
         serialize_with = "cut"
     )]
     pub actor_email: Option<String>,
-    /// The account, session or key that was acted upon.
+    /// The account, session, API key or signing key that was acted upon.
     #[serde(
         rename = "subject.id",
         skip_serializing_if = "Option::is_none",

@@ -32,6 +32,44 @@ pub enum Verb {
                       authd explain --resources examples/quickstart --user ann@example.com --role user http://app.demo.localhost/admin"
     )]
     Explain(Box<Explain>),
+    /// Show the keys that sign session tokens, and take one away that leaked. For an instance that keeps its own keys.
+    #[command(subcommand, name = "signing-keys")]
+    SigningKeys(SigningKeys),
+}
+
+/// `authd signing-keys`.
+#[derive(Debug, Subcommand)]
+pub enum SigningKeys {
+    /// List the keys, and where each stands: the one that signs, the one that signs next, those that only verify.
+    #[command(after_help = "Example:\n  authd signing-keys list --data authd-data --output json")]
+    List(KeyList),
+    /// Take a key away: no token that it signed is accepted any more, at once and for good. Another signs from then on.
+    #[command(after_help = "Example:\n  authd signing-keys revoke --data authd-data 0c4f9d2e61b7a8350c4f9d2e61b7a835")]
+    Revoke(KeyRevocation),
+}
+
+/// `authd signing-keys list`.
+#[derive(Debug, Args)]
+pub struct KeyList {
+    /// Where the database and the signing keys are kept.
+    #[arg(long, value_name = "DIR", default_value = "authd-data")]
+    pub data: PathBuf,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+/// `authd signing-keys revoke`.
+#[derive(Debug, Args)]
+pub struct KeyRevocation {
+    /// The key's id, as the header of a token and `authd signing-keys list` show it.
+    pub kid: String,
+    /// Where the database and the signing keys are kept.
+    #[arg(long, value_name = "DIR", default_value = "authd-data")]
+    pub data: PathBuf,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
 }
 
 /// How to print.

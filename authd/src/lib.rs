@@ -35,6 +35,7 @@ pub mod router;
 pub mod serve;
 pub mod serving;
 pub mod shared;
+pub mod signing_keys;
 pub mod site;
 pub mod source;
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod configuration;
 mod housekeeping;
 mod reload;
 mod replicate;
+mod signing_keys;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -72,6 +73,9 @@ async fn begin(serve: Serve) -> anyhow::Result<ExitCode> {
     tasks
         .running
         .spawn(housekeeping::run(Arc::clone(&app), metrics, tasks.stop.clone()));
+    tasks
+        .running
+        .spawn(signing_keys::follow(Arc::clone(&app), tasks.stop.clone()));
     let serving = changes.serving();
     changes.follow(&app, &serve, &tasks);
 

@@ -48,6 +48,8 @@ mod robustness;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]
+mod signing_keys;
+#[cfg(test)]
 mod specs;
 #[cfg(test)]
 mod tokens;

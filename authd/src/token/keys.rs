@@ -9,23 +9,24 @@
 
 mod folder;
 mod given;
+mod keeper;
 mod key;
 mod secret;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
-use aws_lc_rs::signature::Ed25519KeyPair;
 use jiff::{SignedDuration, Timestamp};
 use policy::snapshot::SigningKey;
 use secrecy::{ExposeSecret as _, SecretBox};
-use zeroize::Zeroizing;
 
 use super::{Lifetime, SKEW_SECONDS};
 use crate::random::Random;
-use folder::Folder;
 use given::Given;
+use keeper::Keeper;
 pub use key::{Algorithm, Key, State};
 
 /// How long a key is published before it signs, so that whoever keeps a copy of the JWKS has it by then.
@@ -76,6 +77,12 @@ pub enum Error {
     Given {
         /// Its number, from 1.
         number: usize,
+    },
+    /// The index was there and is not any more.
+    #[error("`{path}` is gone: the keys that were in it go on until the next start; restore it")]
+    Gone {
+        /// Which file.
+        path: PathBuf,
     },
     /// The system refused to make a key.
     #[error("no key could be made")]
@@ -140,6 +147,10 @@ impl Ring {
         self.keys.iter().find(|key| state(key.state))
     }
 
+    fn holds(&self, kid: &str) -> bool {
+        self.keys.iter().any(|key| key.kid == kid)
+    }
+
     fn without(&self, kid: &str) -> Vec<Arc<Key>> {
         self.keys.iter().filter(|key| key.kid != kid).cloned().collect()
     }
@@ -163,38 +174,26 @@ enum Origin {
     Folder(Mutex<Keeper>),
 }
 
-/// Makes, keeps and retires Ed25519 keys.
-#[derive(Debug)]
-struct Keeper {
-    folder: Folder,
-    random: Random,
-    schedule: Schedule,
-}
-
 impl KeyRing {
     /// The Ed25519 keys that lie in folder `path`, or a first one where there is none.
     pub fn open(path: &Path, random: Random, schedule: Schedule, now: Timestamp) -> Result<Self, Error> {
-        let folder = Folder::open(path)?;
-        let keys = folder.read()?;
-        let keyring = Self {
-            ring: ArcSwap::from_pointee(Ring { keys }),
-            origin: Origin::Folder(Mutex::new(Keeper {
-                folder,
-                random,
-                schedule,
-            })),
+        let mut keeper = Keeper::open(path, random, schedule)?;
+        let lock = keeper.lock()?;
+        let read = keeper.read()?;
+        let ring = match keeper.due(&read, now)? {
+            Some(ring) => {
+                keeper.write(&ring)?;
+                ring
+            }
+            None => read,
         };
-        if !keyring.rotate_if_due(now)?
-            && let Origin::Folder(keeper) = &keyring.origin
-        {
-            // What a crash left behind: the private half of a key that was just revoked, perhaps.
-            keeper
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .folder
-                .sweep(&keyring.load())?;
-        }
-        Ok(keyring)
+        // Also what a crash left behind: the private half of a key that was just revoked, perhaps.
+        keeper.sweep(&ring)?;
+        drop(lock);
+        Ok(Self {
+            ring: ArcSwap::from_pointee(ring),
+            origin: Origin::Folder(Mutex::new(keeper)),
+        })
     }
 
     /// One HS256 key from a secret that other services share; short and guessable ones are refused.
@@ -227,20 +226,46 @@ impl KeyRing {
 
     /// Does what is due at `now`: publishes the next key, lets it sign, drops retired ones. True if something changed.
     ///
-    /// To be asked every minute or so. On an error the ring stays as it is.
+    /// To be asked every minute or so. On an error the ring stays as it is, and also where another process changed the folder:
+    /// that is for [`KeyRing::look_again`] to say.
     pub fn rotate_if_due(&self, now: Timestamp) -> Result<bool, Error> {
-        let keeper = match &self.origin {
+        let mut keeper = match &self.origin {
             Origin::Secret => return Ok(false),
             Origin::Given(given) => return Ok(self.follow(given, now)),
             Origin::Folder(keeper) => keeper.lock().unwrap_or_else(PoisonError::into_inner),
         };
-        let Some(keys) = keeper.due(&self.ring.load(), now)? else {
+        let _lock = keeper.lock()?;
+        if keeper.has_changed() {
+            return Ok(false);
+        }
+        let Some(ring) = keeper.due(&self.ring.load(), now)? else {
             return Ok(false);
         };
-        keeper.folder.write(&keys)?;
-        self.ring.store(Arc::new(Ring { keys }));
-        keeper.folder.sweep(&self.ring.load())?;
+        keeper.write(&ring)?;
+        self.ring.store(Arc::new(ring));
+        keeper.sweep(&self.ring.load())?;
         Ok(true)
+    }
+
+    /// Takes over what another process, `authd signing-keys revoke`, did to the folder. Returns the ids of the keys that are gone
+    /// and would still verify at `now`.
+    ///
+    /// To be asked every half second or so: nothing is read while the index is the same file. On an error, also where the index is
+    /// gone, the ring stays as it is.
+    pub fn look_again(&self, now: Timestamp) -> Result<Vec<String>, Error> {
+        let Origin::Folder(keeper) = &self.origin else {
+            return Ok(Vec::new());
+        };
+        let mut keeper = keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        if !keeper.has_changed() {
+            return Ok(Vec::new());
+        }
+        let _lock = keeper.lock()?;
+        let ring = keeper.reread()?;
+        let before = self.ring.swap(Arc::new(ring));
+        let ring = self.ring.load();
+        let gone = before.published(now).filter(|key| !ring.holds(&key.kid));
+        Ok(gone.map(|key| key.kid.clone()).collect())
     }
 
     /// Lets given keys go on to where they stand at `now`. True if something changed.
@@ -264,79 +289,27 @@ impl KeyRing {
         let Origin::Folder(keeper) = &self.origin else {
             return Ok(false);
         };
-        let keeper = keeper.lock().unwrap_or_else(PoisonError::into_inner);
-        let ring = self.ring.load_full();
-        let keys = ring.without(kid);
-        if keys.len() == ring.keys.len() {
+        let mut keeper = keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        let _lock = keeper.lock()?;
+        let ring = keeper.reread()?;
+        if !ring.holds(kid) {
             return Ok(false);
         }
-        let rest = Ring { keys };
-        let made = match rest.signing() {
-            Some(_) => Ok(None),
-            None => keeper.succeed(&rest, now).map(Some),
+        let rest = Ring {
+            keys: ring.without(kid),
         };
-        let (keys, outcome) = match made {
-            Ok(Some(keys)) => (keys, Ok(())),
-            Ok(None) => (rest.keys, Ok(())),
-            Err(error) => (rest.keys, Err(error)),
+        let (rest, made) = match rest.signing() {
+            Some(_) => (rest, Ok(())),
+            None => match keeper.succeed(&rest, now) {
+                Ok(ring) => (ring, Ok(())),
+                Err(error) => (rest, Err(error)),
+            },
         };
-        let written = keeper.folder.write(&keys);
-        self.ring.store(Arc::new(Ring { keys }));
-        outcome.and(written)?;
-        keeper.folder.sweep(&self.ring.load())?;
+        let written = keeper.write(&rest);
+        self.ring.store(Arc::new(rest));
+        made.and(written)?;
+        keeper.sweep(&self.ring.load())?;
         Ok(true)
-    }
-}
-
-impl Keeper {
-    /// The keys as they should be at `now`; `None` if they are so.
-    fn due(&self, ring: &Ring, now: Timestamp) -> Result<Option<Vec<Arc<Key>>>, Error> {
-        let mut keys: Vec<_> = ring.keys.iter().filter(|key| !key.is_retired(now)).cloned().collect();
-        let mut changed = keys.len() != ring.keys.len();
-        let Some(current) = ring.find(|state| matches!(state, State::Current { .. })) else {
-            return self.succeed(&Ring { keys }, now).map(Some);
-        };
-        let (State::Current { since }, Some(every)) = (current.state, self.schedule.rotate_every) else {
-            return Ok(changed.then_some(keys));
-        };
-        let next = ring.find(|state| matches!(state, State::Next { .. }));
-        let due_at = later(since, every);
-        match next.map(|key| key.state) {
-            None if later(now, PUBLISHED_AHEAD) >= due_at => {
-                keys.push(self.mint(State::Next { published_at: now })?);
-                changed = true;
-            }
-            Some(State::Next { published_at }) if now >= due_at && now >= later(published_at, PUBLISHED_AHEAD) => {
-                keys.retain(|key| key.kid != current.kid);
-                keys.push(Arc::new(current.with_state(State::Previous {
-                    retire_at: retirement(self.schedule.lifetime, now),
-                })));
-                return self.succeed(&Ring { keys }, now).map(Some);
-            }
-            _ => {}
-        }
-        Ok(changed.then_some(keys))
-    }
-
-    /// The keys with the next one, or a new one, as the current.
-    fn succeed(&self, ring: &Ring, now: Timestamp) -> Result<Vec<Arc<Key>>, Error> {
-        let state = State::Current { since: now };
-        let Some(next) = ring.find(|state| matches!(state, State::Next { .. })) else {
-            let mut keys = ring.keys.clone();
-            keys.push(self.mint(state)?);
-            return Ok(keys);
-        };
-        let mut keys = ring.without(&next.kid);
-        keys.push(Arc::new(next.with_state(state)));
-        Ok(keys)
-    }
-
-    fn mint(&self, state: State) -> Result<Arc<Key>, Error> {
-        let seed = Zeroizing::new(self.random.bytes::<32>());
-        let pair = Ed25519KeyPair::from_seed_unchecked(&*seed).map_err(|_| Error::NotMade)?;
-        let key = Key::ed25519(pair, state)?;
-        self.folder.keep(&key)?;
-        Ok(Arc::new(key))
     }
 }
 

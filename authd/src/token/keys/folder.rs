@@ -2,11 +2,12 @@
 //!
 //! `index.json` says which keys there are and where each stands; `<kid>.pem` holds one private key (PKCS#8), readable by
 //! the owner alone. A key is on disk before the index names it, and the index is replaced whole, so a crash at any moment
-//! leaves the old keys or the new ones; files that the index does not name are removed.
+//! leaves the old keys or the new ones; files that the index does not name are removed. Whoever changes something holds a lock on
+//! `lock`, as a server and `authd signing-keys` may both be at it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,6 +27,20 @@ const END: &str = "-----END PRIVATE KEY-----";
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
+}
+
+/// While it lives, no other process changes the folder.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: File,
+}
+
+/// Which file an index is: it is replaced whole, so another index is another file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    inode: u64,
+    modified: (i64, i64),
+    bytes: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -61,6 +76,32 @@ impl Folder {
             .map_err(at(path))?;
         Ok(Self {
             path: path.to_path_buf(),
+        })
+    }
+
+    /// Waits until no other process has the lock, and takes it. It goes when it is dropped, or with the process.
+    pub(super) fn lock(&self) -> Result<Lock, Error> {
+        let path = self.path.join("lock");
+        let take = || {
+            let file = OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .open(&path)?;
+            file.lock()?;
+            Ok(Lock { _file: file })
+        };
+        take().map_err(at(&path))
+    }
+
+    /// Which file the index is; `None` where there is none that could be looked at.
+    pub(super) fn stamp(&self) -> Option<Stamp> {
+        let index = fs::metadata(self.index()).ok()?;
+        Some(Stamp {
+            inode: index.ino(),
+            modified: (index.mtime(), index.mtime_nsec()),
+            bytes: index.len(),
         })
     }
 
@@ -157,7 +198,7 @@ impl Folder {
         write().map_err(at(path))
     }
 
-    fn index(&self) -> PathBuf {
+    pub(super) fn index(&self) -> PathBuf {
         self.path.join("index.json")
     }
 
