@@ -5,6 +5,7 @@
 
 pub mod cedar;
 pub mod compile;
+pub mod email;
 pub mod engine;
 pub mod principal;
 pub mod problem;

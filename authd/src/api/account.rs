@@ -18,36 +18,12 @@ const MAX_IMAGE: usize = 64 * 1024;
 /// # Errors
 /// It is not one.
 pub fn email(text: &str) -> Answer<String> {
-    let refused = || {
+    policy::email::address(text).ok_or_else(|| {
         ApiError::bad_request(
             "invalid_email",
             "the e-mail address is not in the form name@example.com",
         )
-    };
-    let email = text.to_lowercase();
-    let (local, domain) = email.split_once('@').ok_or_else(refused)?;
-    let local_fits = !local.is_empty()
-        && local.len() <= 64
-        && !local.starts_with('.')
-        && !local.ends_with('.')
-        && !local.contains("..")
-        && local
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&byte));
-    let label = |label: &str| {
-        !label.is_empty()
-            && label.len() <= 63
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    };
-    let domain_fits =
-        domain == "localhost" || (domain.contains('.') && domain.len() <= 253 && domain.split('.').all(label));
-    if local_fits && domain_fits && email.len() <= 254 {
-        Ok(email)
-    } else {
-        Err(refused())
-    }
+    })
 }
 
 /// A name for people: 1 to 128 characters, none of them a control character.
