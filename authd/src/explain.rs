@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use anyhow::{Context as _, anyhow, bail};
 use policy::engine::{AccountRole, Admission, Claims, Context, Explanation, Outcome};
 use policy::principal::{KeyUse, User};
-use policy::snapshot::Method;
 use policy::snapshot::keys::{ActsFor, Key};
 use policy::target::Scheme;
 use policy::{Engine, Principal, Target};
@@ -98,7 +97,7 @@ fn of_key(engine: &Engine, explain: &config::Explain, key: &Key) -> anyhow::Resu
 }
 
 fn person(engine: &Engine, explain: &config::Explain, email: &str, key: Option<KeyUse>) -> anyhow::Result<Principal> {
-    let provider = engine.providers().find(|provider| provider.method == Method::Password);
+    let provider = engine.providers().find(|provider| provider.method.is_password());
     let provider = provider
         .map(|provider| provider.name.clone())
         .ok_or_else(|| anyhow!("there is no AuthProvider with passwords"))?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use policy::engine::{Context, Decision, DecisionKey};
-use policy::snapshot::{Method, Settings};
+use policy::snapshot::Settings;
 use policy::{Engine, Principal, Target};
 use quick_cache::sync::Cache;
 use secrecy::SecretBox;
@@ -142,7 +142,7 @@ impl Serving {
     pub fn password_provider(&self) -> Option<&str> {
         self.engine
             .providers()
-            .find(|provider| provider.method == Method::Password)
+            .find(|provider| provider.method.is_password())
             .map(|provider| provider.name.as_str())
     }
 

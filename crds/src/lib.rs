@@ -25,7 +25,10 @@ mod tests;
 
 pub use access_policy::{AccessPolicy, AccessPolicySpec, AccessRule, Allow, Mode};
 pub use api_key::{ApiKey, ApiKeySpec, Endpoint, Owner, Rotation};
-pub use auth_provider::{AuthProvider, AuthProviderSpec, Password};
+pub use auth_provider::{
+    Accounts, AuthProvider, AuthProviderSpec, Authentication, AuthorizeParameter, ClaimNames, ClientAuth,
+    DynamicRegistration, IdTokenAlgorithm, Oidc, Outbound, Password, TrustEmail, UserInfo,
+};
 pub use authd::{
     AdminContact, Algorithm, ApiKeys, Authd, AuthdSpec, BootstrapAdmin, Cookie, DefaultRole, Passwords, RateLimit,
     RateLimits, SameSite, Sessions, SignOut, SignUp, Storage, Tenant, Tokens,
@@ -34,7 +37,7 @@ pub use condition::{ConditionType, Reason};
 pub use duration::{Duration, InvalidDuration};
 pub use kind::{GROUP, KINDS, Kind, VERSION};
 pub use reference::{NamespaceSelector, ProviderRef, SecretKeyRef};
-pub use role_mapping::{Grant, GroupGrant, GroupGrants, OnNoMatch, RoleMapping, RoleMappingSpec, When};
+pub use role_mapping::{Grant, GroupGrant, GroupGrants, OnAbsent, OnNoMatch, RoleMapping, RoleMappingSpec, When};
 pub use status::{AccessPolicyStatus, ApiKeyStatus, AuthdStatus, Status};
 
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time};

@@ -62,13 +62,43 @@ pub struct Grant {
     pub when_any: Vec<When>,
 }
 
-/// Which groups are granted.
+/// Which groups somebody is in.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("has(self.grant) || (has(self.sync) && self.sync)").message("say which groups: add `grant`, or `sync: true`"))]
+#[x_kube(validation = Rule::new("(has(self.sync) && self.sync) || (!has(self.ignore) && !(has(self.create) && self.create))").message("`create` and `ignore` go with `sync: true`"))]
 pub struct GroupGrants {
     /// Groups, and what makes somebody a member.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 64))]
     pub grant: Vec<GroupGrant>,
+    /// Whether people are members of the groups that the claim `groups` names, and of no others that it named before. What an
+    /// administrator gave by hand stays.
+    #[serde(default)]
+    pub sync: bool,
+    /// Whether a group comes to be when somebody arrives who is in it. Where not, only groups that have members already, or that a
+    /// `grant` names, are joined.
+    #[serde(default)]
+    pub create: bool,
+    /// Groups that are neither joined nor left, as patterns in which `*` stands for any text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 256)))]
+    pub ignore: Vec<String>,
+    /// What to do when the provider does not send the claim at all, which is not the same as sending an empty one.
+    #[serde(default)]
+    pub on_absent: OnAbsent,
+}
+
+/// What an absent claim means.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OnAbsent {
+    /// Signing in is refused: the provider does not send what it should.
+    #[default]
+    Deny,
+    /// The person is in none of the provider's groups.
+    Leave,
+    /// The groups stay what they were.
+    Keep,
 }
 
 /// A group and what makes somebody a member.

@@ -204,6 +204,16 @@ fn a_provider_and_a_mapping_are_refused_with_a_reason() {
         &json!({"displayName": "x"}),
         &["exactly one kind of provider"],
     );
+    check(
+        "AuthProvider",
+        &json!({"password": {}, "oidc": {"issuer": "https://idp.example.com", "clientId": "a"}}),
+        &["exactly one kind of provider"],
+    );
+    check(
+        "AuthProvider",
+        &json!({"password": {}, "accounts": {}}),
+        &["`claims` and `accounts` are for providers outside"],
+    );
     let roles = |grant: Value| json!({"providerRef": {"name": "p"}, "roles": [grant]});
     let equals = json!([{"claim": "groups", "equals": "x"}]);
     check("RoleMapping", &roles(json!({"role": "admin", "whenAny": equals})), &[]);
@@ -222,6 +232,90 @@ fn a_provider_and_a_mapping_are_refused_with_a_reason() {
         &json!({"providerRef": {"name": "p"}}),
         &["say what is granted"],
     );
+}
+
+#[test]
+fn an_openid_provider_is_refused_with_a_reason() {
+    let oidc = |changed: Value| {
+        let mut oidc = json!({"issuer": "https://idp.example.com", "clientId": "authd"});
+        for (name, value) in changed.as_object().unwrap() {
+            oidc[name] = value.clone();
+        }
+        oidc.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        json!({"oidc": oidc})
+    };
+    let secret = json!({"name": "s", "key": "k"});
+    for issuer in [
+        "https://idp.example.com",
+        "https://idp.example.com:8443/realms/main",
+        "https://idp.example.com/",
+        "http://localhost:9000",
+        "http://127.0.0.1:9000/x",
+        "http://[::1]:9000",
+    ] {
+        check("AuthProvider", &oidc(json!({"issuer": issuer})), &[]);
+    }
+    for (row, issuer) in [
+        ("J01", "http://169.254.169.254"),
+        ("J01", "http://metadata.google.internal"),
+        ("J05", "file:///etc/passwd"),
+        ("J05", "gopher://idp.example.com"),
+        ("J05", "http://idp.example.com"),
+        ("J12", "https://user:pass@idp.example.com"),
+        ("query", "https://idp.example.com?x"),
+        ("fragment", "https://idp.example.com#x"),
+        ("loopback by name only", "http://127.0.0.1.evil.example"),
+    ] {
+        assert!(!issuer.is_empty(), "{row}");
+        check(
+            "AuthProvider",
+            &oidc(json!({"issuer": issuer})),
+            &["must be https://HOST"],
+        );
+    }
+    for (changed, expected) in [
+        (json!({"clientSecretRef": secret}), &[][..]),
+        (json!({"clientAuth": "None"}), &[]),
+        (json!({"clientAuth": "ClientSecretPost"}), &["needs `clientSecretRef`"]),
+        (json!({"clientAuth": "PrivateKeyJwt", "privateKeyRef": secret}), &[]),
+        (json!({"clientAuth": "PrivateKeyJwt"}), &["go together"]),
+        (json!({"privateKeyRef": secret}), &["go together"]),
+        (json!({"clientId": null, "dynamicRegistration": {}}), &[]),
+        (json!({"clientId": null}), &["exactly one of `clientId`"]),
+        (json!({"dynamicRegistration": {}}), &["exactly one of `clientId`"]),
+        (json!({"scopes": ["openid", "groups"]}), &[]),
+        (json!({"scopes": ["email"]}), &["`openid` must be among"]),
+        (
+            json!({"authorizeParameters": [{"name": "prompt", "value": "login"}]}),
+            &[],
+        ),
+        (
+            json!({"authorizeParameters": [{"name": "state", "value": "x"}]}),
+            &["sends this parameter itself"],
+        ),
+    ] {
+        check("AuthProvider", &oidc(changed), expected);
+    }
+}
+
+#[test]
+fn groups_are_granted_or_synced() {
+    let groups = |groups: Value| json!({"providerRef": {"name": "p"}, "groups": groups});
+    for (given, expected) in [
+        (json!({"sync": true}), &[][..]),
+        (
+            json!({"sync": true, "create": true, "ignore": ["x-*"], "onAbsent": "Keep"}),
+            &[],
+        ),
+        (json!({}), &["say which groups"]),
+        (json!({"sync": false}), &["say which groups"]),
+        (
+            json!({"grant": [{"group": "a", "whenAny": [{"claim": "x", "equals": "y"}]}], "create": true}),
+            &["go with `sync: true`"],
+        ),
+    ] {
+        check("RoleMapping", &groups(given), expected);
+    }
 }
 
 #[test]

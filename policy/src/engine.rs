@@ -165,6 +165,12 @@ impl Engine {
         self.providers.iter().map(|ready| &ready.provider)
     }
 
+    /// The way to sign in of that name.
+    #[must_use]
+    pub fn provider(&self, name: &str) -> Option<&Provider> {
+        self.providers().find(|provider| provider.name == name)
+    }
+
     /// The key of an ApiKey resource that has this SHA-256.
     #[must_use]
     pub fn key(&self, digest: &[u8; 32]) -> Option<&Key> {

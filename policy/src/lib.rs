@@ -10,6 +10,7 @@ pub mod engine;
 pub mod principal;
 pub mod problem;
 pub mod resources;
+pub mod said;
 pub mod secret;
 pub mod snapshot;
 #[cfg(test)]
@@ -23,5 +24,6 @@ pub use engine::Engine;
 pub use principal::Principal;
 pub use problem::Problem;
 pub use resources::Resources;
+pub use said::Said;
 pub use snapshot::Snapshot;
 pub use target::Target;

@@ -1,16 +1,18 @@
 //! The compiled, serializable result: everything that the data plane serves from, immutable and named by its digest.
 
 pub mod keys;
+mod provider;
 mod settings;
 pub mod shard;
 mod tree;
 
-use crds::{Endpoint, Mode, OnNoMatch};
+use crds::{Endpoint, Mode};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use keys::Keys;
 
+pub use provider::{Accounts, Authentication, Client, ClientProof, GroupSync, Method, Oidc, Outbound, Provider};
 pub use settings::{ApiKeys, BootstrapAdmin, Cookie, Limit, Passwords, Sessions, Settings, SigningKey, Tokens};
 pub use tree::Tree;
 
@@ -110,30 +112,6 @@ pub fn hexadecimal(bytes: &[u8]) -> String {
             let _ = write!(text, "{byte:02x}");
             text
         })
-}
-
-/// A way to sign in.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Provider {
-    /// Its name.
-    pub name: String,
-    /// What people read on the sign-in page.
-    pub display_name: String,
-    /// How it works.
-    pub method: Method,
-    /// What becomes of somebody to whom nothing is granted; `None`: no RoleMapping speaks of the provider.
-    pub on_no_match: Option<OnNoMatch>,
-    /// What its claims grant.
-    pub grants: Vec<Grant>,
-}
-
-/// How a provider works.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Method {
-    /// E-mail address and password.
-    Password,
 }
 
 /// What may be granted.

@@ -1,10 +1,16 @@
-//! `AuthProvider` to a way to sign in.
+//! `AuthProvider` to a way to sign in: what all kinds share, and the list of kinds.
 
-use crds::{Reason, ResourceExt};
+mod oidc;
+mod outbound;
+
+use crds::{AuthProvider, Reason, ResourceExt};
 
 use super::scope::{Scope, problem};
 use crate::problem::Problem;
-use crate::snapshot::{Method, Provider};
+use crate::snapshot::{Accounts, Method, Provider};
+
+/// What memberships that an administrator gave are said to come from, where others name their provider.
+const BY_HAND: &str = "manual";
 
 /// The providers of the instance's own namespace, by name. Tenants cannot declare any.
 pub(super) fn compile(scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Vec<Provider> {
@@ -18,24 +24,58 @@ pub(super) fn compile(scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Vec<Pro
             problems.push(problem(resource, "metadata.namespace", Reason::HostNotGranted, message));
             continue;
         }
-        let name = resource.name_any();
-        let display_name = resource.spec.display_name.clone().unwrap_or_else(|| name.clone());
-        match &resource.spec.password {
-            Some(_) => {
-                providers.push(Provider {
-                    name,
-                    display_name,
-                    method: Method::Password,
-                    on_no_match: None,
-                    grants: Vec::new(),
-                });
-            }
-            None => {
-                let message = "it is of no kind: give exactly one, such as `password: {}`";
-                problems.push(problem(resource, "spec", Reason::InvalidField, message));
-            }
+        if resource.name_any() == BY_HAND {
+            let message = "`manual` stands for what administrators give by hand: give it another name";
+            problems.push(problem(resource, "metadata.name", Reason::InvalidValue, message));
+            continue;
+        }
+        match method(scope, resource) {
+            Ok(method) => providers.push(provider(resource, method)),
+            Err(problem) => problems.push(problem),
         }
     }
     providers.sort_by(|left, right| left.name.cmp(&right.name));
     providers
+}
+
+/// How the provider works. Every kind is one line of the list.
+fn method(scope: &Scope<'_>, resource: &AuthProvider) -> Result<Method, Problem> {
+    let spec = &resource.spec;
+    let kinds = [
+        spec.password.as_ref().map(|_| Ok(Method::Password)),
+        spec.oidc.as_ref().map(|oidc| oidc::compile(scope, resource, oidc)),
+    ];
+    let mut given = kinds.into_iter().flatten();
+    match (given.next(), given.next()) {
+        (Some(method), None) => method,
+        (None, _) => {
+            let message = "it is of no kind: give exactly one, such as `password: {}`";
+            Err(problem(resource, "spec", Reason::InvalidField, message))
+        }
+        (Some(_), Some(_)) => {
+            let message = "it is of several kinds: give exactly one, and make another AuthProvider for the other";
+            Err(problem(resource, "spec", Reason::InvalidField, message))
+        }
+    }
+}
+
+fn provider(resource: &AuthProvider, method: Method) -> Provider {
+    let spec = &resource.spec;
+    let name = resource.name_any();
+    let accounts = spec.accounts.clone().unwrap_or_default();
+    Provider {
+        display_name: spec.display_name.clone().unwrap_or_else(|| name.clone()),
+        name,
+        claims: (!method.is_password()).then(|| spec.claims.clone().unwrap_or_default()),
+        accounts: Accounts {
+            create: accounts.create,
+            allowed_domains: accounts.allowed_domains,
+            link_verified_email: accounts.link_verified_email,
+            trust_email: accounts.trust_email,
+        },
+        method,
+        on_no_match: None,
+        grants: Vec::new(),
+        groups: None,
+    }
 }

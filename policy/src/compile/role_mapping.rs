@@ -1,12 +1,12 @@
 //! `RoleMapping` to Cedar policies that grant roles and groups to claims.
 
-use crds::{OnNoMatch, Reason, RoleMapping, When};
+use crds::{GroupGrants, OnNoMatch, Reason, RoleMapping, When};
 use serde_json::Value;
 
 use super::scope::{Scope, full_name, problem};
 use crate::cedar::{Draft, Effect, Type, Var, any, binary, set, text};
 use crate::problem::Problem;
-use crate::snapshot::{CedarPolicy, Grant, Granted, Provider, Tree};
+use crate::snapshot::{CedarPolicy, Grant, Granted, GroupSync, Provider, Tree};
 
 /// Adds what the mappings grant to their providers. Several mappings of one provider add up; of their `onNoMatch`, the
 /// strictest holds.
@@ -34,6 +34,9 @@ pub(super) fn compile(scope: &Scope<'_>, providers: &mut [Provider], problems: &
         };
         provider.on_no_match = Some(strictest(provider.on_no_match, mapping.spec.on_no_match));
         provider.grants.extend(grants(mapping));
+        if let Some(groups) = mapping.spec.groups.as_ref().filter(|groups| groups.sync) {
+            provider.groups = Some(added(provider.groups.take(), groups));
+        }
     }
     for provider in providers {
         provider.grants.sort_by(|left, right| {
@@ -48,6 +51,19 @@ fn strictest(known: Option<OnNoMatch>, new: OnNoMatch) -> OnNoMatch {
         (Some(OnNoMatch::Deny), _) | (_, OnNoMatch::Deny) => OnNoMatch::Deny,
         (Some(OnNoMatch::Pending), _) | (_, OnNoMatch::Pending) => OnNoMatch::Pending,
         (_, OnNoMatch::Keep) => OnNoMatch::Keep,
+    }
+}
+
+/// What several mappings say of syncing adds up; of what an absent claim means, the strictest holds.
+fn added(known: Option<GroupSync>, new: &GroupGrants) -> GroupSync {
+    let mut ignore = known.as_ref().map_or(Vec::new(), |known| known.ignore.clone());
+    ignore.extend(new.ignore.iter().cloned());
+    ignore.sort();
+    ignore.dedup();
+    GroupSync {
+        create: new.create || known.as_ref().is_some_and(|known| known.create),
+        ignore,
+        on_absent: known.map_or(new.on_absent, |known| known.on_absent.min(new.on_absent)),
     }
 }
 

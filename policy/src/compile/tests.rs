@@ -79,14 +79,23 @@ fn provider(text: &mut String, provider: &Provider) {
         name,
         display_name,
         method,
+        claims,
+        accounts,
         on_no_match,
         grants,
+        groups,
     } = provider;
     writeln!(
         text,
         "provider {name} (`{display_name}`): {method:?}, without a match {on_no_match:?}"
     )
     .unwrap();
+    if let Some(claims) = claims {
+        writeln!(text, "  {claims:?}\n  {accounts:?}").unwrap();
+    }
+    if let Some(groups) = groups {
+        writeln!(text, "  {groups:?}").unwrap();
+    }
     for grant in grants {
         writeln!(text, "  {:?}", grant.granted).unwrap();
         policy(text, &grant.policy);

@@ -138,7 +138,7 @@ fn tags(claims: &Claims, grants: &[Grant]) -> HashMap<String, RestrictedExpressi
 }
 
 /// Whether the whole text fits a pattern in which `*` stands for any text.
-fn glob(pattern: &str, text: &str) -> bool {
+pub(crate) fn glob(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else {
         return false;

@@ -1,0 +1,185 @@
+//! A way to sign in.
+
+use crds::{ClaimNames, IdTokenAlgorithm, OnAbsent, OnNoMatch, TrustEmail, UserInfo};
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::Grant;
+use crate::email;
+use crate::engine::roles::glob;
+use crate::secret::Secret;
+
+/// A way to sign in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Provider {
+    /// Its name.
+    pub name: String,
+    /// What people read on the sign-in page.
+    pub display_name: String,
+    /// How it works.
+    pub method: Method,
+    /// Which claims say what; `None` where authd keeps the accounts itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claims: Option<ClaimNames>,
+    /// Who gets an account.
+    #[serde(default)]
+    pub accounts: Accounts,
+    /// What becomes of somebody to whom nothing is granted; `None`: no RoleMapping speaks of the provider.
+    pub on_no_match: Option<OnNoMatch>,
+    /// What its claims grant.
+    pub grants: Vec<Grant>,
+    /// How its groups become ours; `None`: they do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<GroupSync>,
+}
+
+/// How a provider works.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Method {
+    /// E-mail address and password.
+    Password,
+    /// An OpenID provider.
+    Oidc(Box<Oidc>),
+}
+
+impl Method {
+    /// Whether authd keeps the accounts and passwords itself.
+    #[must_use]
+    pub fn is_password(&self) -> bool {
+        matches!(self, Self::Password)
+    }
+
+    /// Whether people sign in on pages of the provider, to which a link on the sign-in page leads.
+    #[must_use]
+    pub fn is_elsewhere(&self) -> bool {
+        match self {
+            Self::Password => false,
+            Self::Oidc(_) => true,
+        }
+    }
+}
+
+/// Who gets an account.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Accounts {
+    /// Whether somebody who is new gets one.
+    pub create: bool,
+    /// Only people with a verified address in one of these domains, in lower case; none: everybody.
+    pub allowed_domains: Vec<String>,
+    /// Whether somebody who is new gets the account with the same verified address.
+    pub link_verified_email: bool,
+    /// When an address counts as verified.
+    pub trust_email: TrustEmail,
+}
+
+impl Accounts {
+    /// Whether somebody with this verified address may sign in.
+    #[must_use]
+    pub fn allows(&self, address: Option<&str>) -> bool {
+        let allowed = |address: &str| {
+            self.allowed_domains
+                .iter()
+                .any(|domain| domain == email::domain(address))
+        };
+        self.allowed_domains.is_empty() || address.is_some_and(allowed)
+    }
+}
+
+/// How a provider's groups become ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupSync {
+    /// Whether a group comes to be when somebody arrives who is in it.
+    pub create: bool,
+    /// Patterns of groups that are neither joined nor left.
+    pub ignore: Vec<String>,
+    /// What the absence of the claim means.
+    pub on_absent: OnAbsent,
+}
+
+impl GroupSync {
+    /// Whether the group is neither joined nor left.
+    #[must_use]
+    pub fn ignores(&self, group: &str) -> bool {
+        self.ignore.iter().any(|pattern| glob(pattern, group))
+    }
+}
+
+/// An OpenID provider.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Oidc {
+    /// The issuer, exactly.
+    pub issuer: String,
+    /// Who authd is there.
+    pub client: Client,
+    /// What is asked for.
+    pub scopes: Vec<String>,
+    /// What else the provider is sent, as names and values.
+    pub authorize_parameters: Vec<(String, String)>,
+    /// How ID tokens may be signed.
+    pub id_token_algorithms: Vec<IdTokenAlgorithm>,
+    /// How people must have signed in.
+    pub authentication: Authentication,
+    /// Whether the userinfo endpoint is asked.
+    pub userinfo: UserInfo,
+    /// How its servers are reached.
+    pub outbound: Outbound,
+}
+
+/// Who authd is at a provider.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Client {
+    /// Registered by whoever runs the provider.
+    Registered {
+        /// Its name there.
+        id: String,
+        /// How it proves that.
+        proof: ClientProof,
+    },
+    /// authd registers itself.
+    Dynamic {
+        /// What lets it register, where the provider asks for something.
+        initial_access_token: Option<Secret>,
+    },
+}
+
+/// How authd proves who it is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ClientProof {
+    /// A secret in the `Authorization` header.
+    Basic(Secret),
+    /// A secret in the body.
+    Post(Secret),
+    /// An assertion signed with this private key (PKCS #8, PEM).
+    PrivateKeyJwt(Secret),
+    /// Nothing.
+    None,
+}
+
+/// How people must have signed in at the provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Authentication {
+    /// At most so many seconds ago.
+    pub max_age: Option<u64>,
+    /// In one of these classes; none: in any.
+    pub acr: Vec<String>,
+    /// With all of these methods.
+    pub amr: Vec<String>,
+}
+
+/// How a provider's servers are reached.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Outbound {
+    /// Networks that are not public and may be reached.
+    pub allowed_networks: Vec<IpNet>,
+    /// Certificates (PEM) of the only authorities that count; `None`: the public ones.
+    pub ca: Option<Secret>,
+}
