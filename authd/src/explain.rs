@@ -113,7 +113,7 @@ fn person(engine: &Engine, explain: &config::Explain, email: &str, key: Option<K
         let said = Claims([("email".to_owned(), vec![user.email.clone()])].into());
         return admitted(engine, &provider, &said, AccountRole::Pending, (user, explain, key));
     };
-    let (account, groups) = look_up(data, email)?;
+    let (account, groups) = look_up(data, email, &provider)?;
     user.id = account.id.to_string();
     user.name.clone_from(&account.name);
     user.email_verified = account.email_verified;
@@ -160,7 +160,7 @@ fn admitted(
     Ok(Principal::user(user, roles, groups, key))
 }
 
-fn look_up(data: &std::path::Path, email: &str) -> anyhow::Result<(crate::store::User, Vec<String>)> {
+fn look_up(data: &std::path::Path, email: &str, provider: &str) -> anyhow::Result<(crate::store::User, Vec<String>)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let store = Store::open(data).await?;
@@ -168,7 +168,7 @@ fn look_up(data: &std::path::Path, email: &str) -> anyhow::Result<(crate::store:
             .user_by_email(email)
             .await?
             .ok_or_else(|| anyhow!("there is no account `{email}` in `{}`", data.display()))?;
-        let groups = store.groups_of(user.id).await?;
+        let groups = store.groups_of(user.id, provider).await?;
         store.close().await;
         Ok((user, groups))
     })

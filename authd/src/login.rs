@@ -1,7 +1,9 @@
 //! How does a person get a session?
 
+pub mod arrival;
 pub mod change_password;
 pub mod hashing;
+mod outcome;
 pub mod own_keys;
 pub mod password;
 pub mod policy;

@@ -11,6 +11,7 @@ use sqlx::{Row as _, Sqlite, SqlitePool, Transaction};
 use uuid::Uuid;
 
 pub use access::Ended;
+pub use arrivals::{Account, Arrival, Arrived, FromProvider};
 pub use identities::{ClaimsChange, Identity, Membership};
 pub use keys::{ActiveKey, Key, KeyHash, NewKey};
 pub use revocations::{Reason, Revocation, RevocationKind};
@@ -18,6 +19,7 @@ pub use sessions::{NewSession, Session};
 pub use users::{Direction, NewUser, Order, Profile, Role, UnknownRole, User, UserPage, UserQuery};
 
 mod access;
+mod arrivals;
 mod file;
 mod identities;
 mod keys;

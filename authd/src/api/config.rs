@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use crds::DefaultRole;
 use http::{HeaderValue, StatusCode, header};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::caller::Admin;
 use super::{Answer, serving};
@@ -21,10 +21,17 @@ use crate::error::ApiError;
 pub async fn public(State(app): State<Arc<App>>) -> Answer<Json<Value>> {
     let serving = serving(&app)?;
     let settings = serving.settings();
+    let elsewhere = serving
+        .engine
+        .providers()
+        .filter(|provider| provider.method.is_elsewhere());
+    let elsewhere: Map<String, Value> = elsewhere
+        .map(|provider| (provider.name.clone(), provider.display_name.clone().into()))
+        .collect();
     let mut config = json!({
         "status": true,
         "name": settings.display_name,
-        "oauth": {"providers": {}},
+        "oauth": {"providers": elsewhere},
         "features": {
             "auth": true,
             "auth_trusted_header": false,

@@ -11,7 +11,7 @@ use policy::principal::KeyUse;
 use policy::snapshot::keys::{ActsFor, Key, Unusable};
 use secrecy::{ExposeSecret, SecretBox};
 
-use super::session::principal;
+use super::session::{home, principal};
 use super::{Caller, Error, Means};
 use crate::app::App;
 use crate::serving::Serving;
@@ -103,8 +103,8 @@ async fn declared(app: &App, serving: &Serving, key: &Key, digest: &[u8; 32], ep
         }
         ActsFor::User(email) => {
             let user = app.store.user_by_email(email).await?.ok_or(Error::NoAccount)?;
-            let provider = serving.password_provider().ok_or(Error::NotAdmitted)?;
-            principal(&app.store, serving, &user, provider, Some(key.as_used())).await?
+            let provider = home(&app.store, serving, &user).await?.ok_or(Error::NotAdmitted)?;
+            principal(&app.store, serving, &user, &provider, Some(key.as_used())).await?
         }
     };
     let means = Means::DeclaredKey {
@@ -123,12 +123,12 @@ async fn personal(app: &App, serving: &Serving, key: ActiveKey, epoch: u64) -> R
         return Err(Error::KeyExpired);
     }
     let user = app.store.user_by_id(key.user_id).await?.ok_or(Error::NoAccount)?;
-    let provider = serving.password_provider().ok_or(Error::NotAdmitted)?;
+    let provider = home(&app.store, serving, &user).await?.ok_or(Error::NotAdmitted)?;
     let used = KeyUse {
         source: source(&key),
         restrictions: restrictions(serving, &key)?,
     };
-    let principal = principal(&app.store, serving, &user, provider, Some(used)).await?;
+    let principal = principal(&app.store, serving, &user, &provider, Some(used)).await?;
     let expires_at = key.expires_at.map(|at| at.as_second());
     let means = Means::PersonalKey {
         id: key.id,

@@ -3,15 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use policy::Principal;
 use policy::engine::{AccountRole, Admission, Claims as ProviderClaims};
 use policy::principal::{KeyUse, User as Person};
+use policy::snapshot::Provider;
+use policy::{Principal, Said};
 
 use super::{Caller, Error, Means};
 use crate::app::App;
 use crate::serving::Serving;
-use crate::store::Store;
-use crate::store::{Role, User};
+use crate::store::{self, Role, Store, User};
 
 /// Who has this session token.
 pub(super) async fn identify(app: &App, serving: &Serving, token: &str, epoch: u64) -> Result<Caller, Error> {
@@ -56,16 +56,16 @@ pub async fn principal(
     if user.disabled {
         return Err(Error::NoAccount);
     }
-    let (pending, roles, mut groups) = match admission(serving, user, provider) {
+    let (pending, roles, mut groups) = match admission(store, serving, user, provider).await? {
         Admission::Admitted { roles, groups } => (false, roles, groups),
         Admission::Pending => (true, Default::default(), Default::default()),
         Admission::Refused => return Err(Error::NotAdmitted),
     };
-    groups.extend(store.groups_of(user.id).await?);
+    groups.extend(store.groups_of(user.id, provider).await?);
     let person = Person {
         id: user.id.to_string(),
         name: user.name.clone(),
-        email: user.email.clone(),
+        email: user.address().unwrap_or_default().to_owned(),
         email_verified: user.email_verified,
         provider: provider.to_owned(),
         pending,
@@ -73,10 +73,57 @@ pub async fn principal(
     Ok(Principal::user(person, roles, groups, key))
 }
 
-/// Whether the provider admits the account, and as what.
+/// Whether the provider admits the account, and as what: by what the account itself says where authd keeps the password, otherwise by
+/// what the provider said last.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn admission(
+    store: &Store,
+    serving: &Serving,
+    user: &User,
+    provider: &str,
+) -> Result<Admission, store::Error> {
+    let Some(provider) = serving.engine.provider(provider) else {
+        return Ok(Admission::Refused);
+    };
+    if provider.method.is_password() {
+        return Ok(serving
+            .engine
+            .admit(&provider.name, &claims(user), account_role(user.role)));
+    }
+    let identity = store.identity_of(user.id, &provider.name).await?;
+    Ok(identity.map_or(Admission::Refused, |identity| {
+        let said = Said::read(provider, &identity.claims);
+        admitted(serving, provider, &said, user.role)
+    }))
+}
+
+/// Whether a provider outside admits somebody of whom it says this, and as what.
 #[must_use]
-pub fn admission(serving: &Serving, user: &User, provider: &str) -> Admission {
-    serving.engine.admit(provider, &claims(user), account_role(user.role))
+pub fn admitted(serving: &Serving, provider: &Provider, said: &Said, role: Role) -> Admission {
+    if !provider.accounts.allows(said.email.as_deref()) {
+        return Admission::Refused;
+    }
+    serving.engine.admit(&provider.name, &said.claims, account_role(role))
+}
+
+/// The provider through which a key acts for its owner: that of the password where there is one, otherwise the one that spoke of them
+/// last.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn home(store: &Store, serving: &Serving, user: &User) -> Result<Option<String>, store::Error> {
+    if user.password_hash.is_some() {
+        return Ok(serving.password_provider().map(str::to_owned));
+    }
+    let identities = store.identities_of(user.id).await?;
+    let declared = identities
+        .into_iter()
+        .filter(|identity| serving.engine.provider(&identity.provider).is_some());
+    Ok(declared
+        .max_by_key(|identity| identity.updated_at)
+        .map(|identity| identity.provider))
 }
 
 /// What the password provider says of an account. An address that nobody proved is no claim.

@@ -6,10 +6,10 @@ use policy::engine::Admission;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::hashing;
-use super::session::{self, Device, Token};
+use super::outcome::{self, SignedIn, Tried};
+use super::session::{self, Device};
 use super::sign_out;
 use crate::app::App;
-use crate::audit::{Event, Kind, Outcome};
 use crate::identity;
 use crate::serving::Serving;
 use crate::shared::{Attempt, Limited, Purpose};
@@ -25,15 +25,6 @@ pub struct Typed<'a> {
     pub email: &'a str,
     /// The password.
     pub password: SecretString,
-}
-
-/// Somebody who signed in.
-#[derive(Debug)]
-pub struct SignedIn {
-    /// The account.
-    pub user: User,
-    /// The session's first token.
-    pub token: Token,
 }
 
 /// Why somebody was not signed in.
@@ -89,26 +80,18 @@ impl From<store::Error> for Error {
 pub async fn sign_in(app: &App, serving: &Serving, typed: Typed<'_>, device: Device<'_>) -> Result<SignedIn, Error> {
     let email = typed.email.trim().to_lowercase();
     let outcome = attempt(app, serving, &email, typed.password, device).await;
-    let (kind, result, reason, user) = match &outcome {
-        Ok(signed_in) => (Kind::SignIn, Outcome::Success, None, Some(&signed_in.user)),
-        Err((error, user)) => (
-            Kind::SignInFailed,
-            Outcome::Failure,
-            Some(error.reason()),
-            user.as_ref(),
-        ),
+    let (failure, user) = match &outcome {
+        Ok(signed_in) => (None, Some(&signed_in.user)),
+        Err((error, user)) => (Some(error.reason()), user.as_ref()),
     };
-    app.audit.record(Event {
-        reason,
-        actor_id: user.map(|user| user.id),
-        actor_email: user.map(|user| user.email.clone()),
-        method: serving.password_provider().map(str::to_owned),
-        client_address: device.address,
-        snapshot_digest: Some(serving.engine.digest().to_owned()),
-        ..Event::new(app.now(), kind, result)
-    });
-    let label = if outcome.is_ok() { "success" } else { "failure" };
-    metrics::counter!("authd_sign_ins_total", "provider" => "password", "outcome" => label, "reason" => reason.unwrap_or("")).increment(1);
+    let tried = Tried {
+        provider: serving.password_provider(),
+        label: "password",
+        device,
+        user,
+        failure,
+    };
+    outcome::write_down(app, serving, &tried);
     outcome.map_err(|(error, _)| error)
 }
 
@@ -179,9 +162,10 @@ async fn admit(
     provider: &str,
     device: Device<'_>,
 ) -> Result<SignedIn, Failed> {
-    let admission = identity::session::admission(serving, &user, provider);
-    if admission == Admission::Refused {
-        return Err((Error::NotAdmitted, Some(user)));
+    match identity::session::admission(&app.store, serving, &user, provider).await {
+        Ok(Admission::Admitted { .. } | Admission::Pending) => {}
+        Ok(Admission::Refused) => return Err((Error::NotAdmitted, Some(user))),
+        Err(error) => return Err((error.into(), Some(user))),
     }
     match session::begin(app, serving, &user, provider, device).await {
         Ok(token) => {

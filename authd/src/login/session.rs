@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::identity::{Caller, Means};
 use crate::serving::Serving;
-use crate::store::{self, NewSession, User};
+use crate::store::{self, NewSession, Session, User};
 use crate::token::{self, Claims};
 
 /// A session token, to be handed to the person.
@@ -62,24 +62,35 @@ pub async fn begin(
     provider: &str,
     device: Device<'_>,
 ) -> Result<Token, Error> {
+    let session = app
+        .store
+        .create_session(&new(app, serving, user.id, provider, device))
+        .await?;
+    let most = serving.settings().sessions.max_per_user;
+    let ended = app.store.evict_oldest_sessions(user.id, most, app.now()).await?;
+    app.revoke(&ended);
+    Ok(first_token(app, serving, &session)?)
+}
+
+/// A session that begins now and is not written down yet.
+#[must_use]
+pub(super) fn new(app: &App, serving: &Serving, user: Uuid, provider: &str, device: Device<'_>) -> NewSession {
     let now = app.now();
-    let settings = &serving.settings().sessions;
-    let session = NewSession {
+    let lifetime = serving.settings().sessions.lifetime;
+    NewSession {
         id: app.random.id(now),
-        user_id: user.id,
+        user_id: user,
         provider: provider.to_owned(),
         created_at: now,
-        expires_at: settings.lifetime.and_then(|seconds| later(now, seconds)),
+        expires_at: lifetime.and_then(|seconds| later(now, seconds)),
         client_address: device.address.map_or(String::new(), |address| address.to_string()),
         user_agent: device.user_agent.chars().take(256).collect(),
-    };
-    let session = app.store.create_session(&session).await?;
-    let ended = app
-        .store
-        .evict_oldest_sessions(user.id, settings.max_per_user, now)
-        .await?;
-    app.revoke(&ended);
-    Ok(issue(app, serving, user.id, session.id, session.expires_at)?)
+    }
+}
+
+/// The first token of a session that is written down.
+pub(super) fn first_token(app: &App, serving: &Serving, session: &Session) -> Result<Token, token::Error> {
+    issue(app, serving, session.user_id, session.id, session.expires_at)
 }
 
 /// A fresh token for a session whose token is past its half; `None` when there is no need or no way.

@@ -16,7 +16,7 @@ use crate::cookie;
 use crate::login::password::{self, Typed};
 use crate::login::sign_out;
 use crate::pages::csrf::Purpose;
-use crate::pages::{Page, PasswordForm, Refusal, SignIn};
+use crate::pages::{Page, PasswordForm, Provider, Refusal, SignIn};
 
 /// `GET /login`. Somebody who is signed in already goes on at once.
 pub async fn show(visitor: Visitor, asked: Asked) -> Response {
@@ -79,18 +79,26 @@ fn page(visitor: &Visitor, email: &str, return_to: Option<&str>, refusal: Option
     let csrf = visitor.form_token(Purpose::SignIn);
     let email = email.get(..email.len().min(254)).unwrap_or_default();
     let form_origins = origins(return_to);
+    let providers: Vec<Provider<'_>> = visitor.serving.engine.providers().filter_map(link).collect();
     let page = SignIn {
         site: &visitor.serving.site,
         password: visitor
             .serving
             .password_provider()
             .map(|_| PasswordForm { csrf: &csrf, email }),
-        providers: &[],
+        providers: &providers,
         return_to,
         refusal,
         form_origins: &form_origins,
     };
     visitor.with_visit(page.respond())
+}
+
+fn link(provider: &policy::snapshot::Provider) -> Option<Provider<'_>> {
+    provider.method.is_elsewhere().then_some(Provider {
+        name: &provider.name,
+        title: &provider.display_name,
+    })
 }
 
 /// What the sign-out form posts.

@@ -20,7 +20,10 @@ const READERS: u32 = 4;
 const WAIT: Duration = Duration::from_secs(5);
 
 /// Every migration, oldest first; one that was released is never changed.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "first", include_str!("migrations/0001_first.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "first", include_str!("migrations/0001_first.sql")),
+    (2, "providers", include_str!("migrations/0002_providers.sql")),
+];
 
 /// Opens the file in the directory, making both where they are missing.
 pub(super) async fn open(dir: &Path) -> Result<Store, Error> {

@@ -6,13 +6,16 @@
 use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{FromRow, Row as _};
+use sqlx::{FromRow, Row as _, SqliteConnection};
 use uuid::Uuid;
 
 use super::{Error, Store, id_in, time_in, undecodable};
 
 #[cfg(test)]
 mod tests;
+
+/// The source of memberships that an administrator gave by hand. No provider may be called so.
+const BY_HAND: &str = "manual";
 
 /// A person as one provider knows them.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,32 +58,9 @@ impl Store {
     /// [`Error::Unavailable`].
     pub async fn upsert_identity(&self, identity: &Identity) -> Result<ClaimsChange, Error> {
         let mut transaction = self.begin().await?;
-        let before: Option<Identity> = sqlx::query_as("SELECT * FROM identities WHERE provider = $1 AND subject = $2")
-            .bind(&identity.provider)
-            .bind(&identity.subject)
-            .fetch_optional(&mut *transaction)
-            .await?;
-        if before.as_ref().is_some_and(|before| before.user_id != identity.user_id) {
-            return Err(Error::Conflict);
-        }
-        sqlx::query(
-            "INSERT INTO identities (provider, subject, user_id, claims, updated_at) VALUES ($1, $2, $3, $4, $5)
-             ON CONFLICT (provider, subject) DO UPDATE SET claims = excluded.claims, updated_at = excluded.updated_at",
-        )
-        .bind(&identity.provider)
-        .bind(&identity.subject)
-        .bind(identity.user_id.to_string())
-        .bind(identity.claims.to_string())
-        .bind(identity.updated_at.as_millisecond())
-        .execute(&mut *transaction)
-        .await?;
+        let change = write(&mut transaction, identity).await?;
         transaction.commit().await?;
-        let same = before.is_some_and(|before| before.claims == identity.claims);
-        Ok(if same {
-            ClaimsChange::Same
-        } else {
-            ClaimsChange::Changed
-        })
+        Ok(change)
     }
 
     /// The identity with the provider and subject, both exact.
@@ -90,6 +70,19 @@ impl Store {
     pub async fn find_identity(&self, provider: &str, subject: &str) -> Result<Option<Identity>, Error> {
         let query = sqlx::query_as("SELECT * FROM identities WHERE provider = $1 AND subject = $2");
         Ok(query.bind(provider).bind(subject).fetch_optional(&self.readers).await?)
+    }
+
+    /// The user's identity at the provider.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn identity_of(&self, user: Uuid, provider: &str) -> Result<Option<Identity>, Error> {
+        let query = sqlx::query_as("SELECT * FROM identities WHERE user_id = $1 AND provider = $2");
+        Ok(query
+            .bind(user.to_string())
+            .bind(provider)
+            .fetch_optional(&self.readers)
+            .await?)
     }
 
     /// The user's identities, by provider.
@@ -111,15 +104,16 @@ impl Store {
         Ok(query.bind(user.to_string()).fetch_all(&self.readers).await?)
     }
 
-    /// The names of the groups that the user is in, sorted, each once.
+    /// The names of the groups that the user is in by hand or by what this provider says, sorted, each once.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
-    pub async fn groups_of(&self, user: Uuid) -> Result<Vec<String>, Error> {
+    pub async fn groups_of(&self, user: Uuid, provider: &str) -> Result<Vec<String>, Error> {
         let mut names: Vec<_> = self
             .memberships_of(user)
             .await?
             .into_iter()
+            .filter(|row| row.source == BY_HAND || row.source == provider)
             .map(|row| row.group)
             .collect();
         names.dedup();
@@ -132,24 +126,73 @@ impl Store {
     /// [`Error::NotFound`] when there are groups and no such user; [`Error::Unavailable`].
     pub async fn set_membership(&self, user: Uuid, source: &str, groups: &[String]) -> Result<(), Error> {
         let mut transaction = self.begin().await?;
-        sqlx::query("DELETE FROM memberships WHERE user_id = $1 AND source = $2")
-            .bind(user.to_string())
-            .bind(source)
-            .execute(&mut *transaction)
-            .await?;
-        for group in groups {
-            sqlx::query(
-                "INSERT INTO memberships (user_id, group_name, source) VALUES ($1, $2, $3)
-                 ON CONFLICT (user_id, group_name, source) DO NOTHING",
-            )
-            .bind(user.to_string())
-            .bind(group)
-            .bind(source)
-            .execute(&mut *transaction)
-            .await?;
-        }
+        replace_membership(&mut transaction, user, source, groups).await?;
         Ok(transaction.commit().await?)
     }
+
+    /// The names of all groups that have members, sorted.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn known_groups(&self) -> Result<Vec<String>, Error> {
+        let query = sqlx::query_scalar("SELECT DISTINCT group_name FROM memberships ORDER BY group_name");
+        Ok(query.fetch_all(&self.readers).await?)
+    }
+}
+
+/// Notes what a provider says of a person, within the caller's transaction.
+pub(super) async fn write(connection: &mut SqliteConnection, identity: &Identity) -> Result<ClaimsChange, Error> {
+    let before: Option<Identity> = sqlx::query_as("SELECT * FROM identities WHERE provider = $1 AND subject = $2")
+        .bind(&identity.provider)
+        .bind(&identity.subject)
+        .fetch_optional(&mut *connection)
+        .await?;
+    if before.as_ref().is_some_and(|before| before.user_id != identity.user_id) {
+        return Err(Error::Conflict);
+    }
+    sqlx::query(
+        "INSERT INTO identities (provider, subject, user_id, claims, updated_at) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (provider, subject) DO UPDATE SET claims = excluded.claims, updated_at = excluded.updated_at",
+    )
+    .bind(&identity.provider)
+    .bind(&identity.subject)
+    .bind(identity.user_id.to_string())
+    .bind(identity.claims.to_string())
+    .bind(identity.updated_at.as_millisecond())
+    .execute(connection)
+    .await?;
+    let same = before.is_some_and(|before| before.claims == identity.claims);
+    Ok(if same {
+        ClaimsChange::Same
+    } else {
+        ClaimsChange::Changed
+    })
+}
+
+/// Replaces the groups that one source puts the user into, within the caller's transaction.
+pub(super) async fn replace_membership(
+    connection: &mut SqliteConnection,
+    user: Uuid,
+    source: &str,
+    groups: &[String],
+) -> Result<(), Error> {
+    sqlx::query("DELETE FROM memberships WHERE user_id = $1 AND source = $2")
+        .bind(user.to_string())
+        .bind(source)
+        .execute(&mut *connection)
+        .await?;
+    for group in groups {
+        sqlx::query(
+            "INSERT INTO memberships (user_id, group_name, source) VALUES ($1, $2, $3)
+             ON CONFLICT (user_id, group_name, source) DO NOTHING",
+        )
+        .bind(user.to_string())
+        .bind(group)
+        .bind(source)
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
 }
 
 impl FromRow<'_, SqliteRow> for Identity {

@@ -61,23 +61,8 @@ impl Store {
     /// [`Error::NotFound`] when the user does not exist or is disabled; [`Error::Conflict`] when the id is taken;
     /// [`Error::Unavailable`].
     pub async fn create_session(&self, session: &NewSession) -> Result<Session, Error> {
-        // Asked here, so that a sign-in that began before an account was disabled does not outlive that.
-        let query = sqlx::query_as(
-            "INSERT INTO sessions (id, user_id, provider, created_at, last_seen_at, expires_at, client_address,
-                 user_agent)
-             SELECT $1, id, $3, $4, $4, $5, $6, $7 FROM users WHERE id = $2 AND disabled = FALSE RETURNING *",
-        );
         let mut transaction = self.begin().await?;
-        let written = query
-            .bind(session.id.to_string())
-            .bind(session.user_id.to_string())
-            .bind(&session.provider)
-            .bind(session.created_at.as_millisecond())
-            .bind(milliseconds(session.expires_at))
-            .bind(&session.client_address)
-            .bind(&session.user_agent)
-            .fetch_one(&mut *transaction)
-            .await?;
+        let written = insert(&mut transaction, session).await?;
         transaction.commit().await?;
         Ok(written)
     }
@@ -146,19 +131,7 @@ impl Store {
     /// [`Error::Unavailable`].
     pub async fn evict_oldest_sessions(&self, user: Uuid, keep: u32, now: Timestamp) -> Result<Vec<Revocation>, Error> {
         let mut transaction = self.begin().await?;
-        let ended: Vec<Ending> = sqlx::query_as(
-            "SELECT id, expires_at FROM sessions WHERE user_id = $1
-             ORDER BY CASE WHEN expires_at <= $2 THEN 1 ELSE 0 END, last_seen_at DESC, created_at DESC, id DESC
-             LIMIT $3 OFFSET $4",
-        )
-        .bind(user.to_string())
-        .bind(now.as_millisecond())
-        .bind(i64::MAX)
-        .bind(i64::from(keep))
-        .fetch_all(&mut *transaction)
-        .await?;
-        let ended: Vec<_> = ended.into_iter().map(|Ending(revocation)| revocation).collect();
-        end_sessions(&mut transaction, &ended, Reason::TooManySessions, now).await?;
+        let ended = evict_oldest(&mut transaction, user, keep, now).await?;
         transaction.commit().await?;
         Ok(ended)
     }
@@ -190,6 +163,49 @@ impl Store {
             .await?;
         Ok(done.rows_affected())
     }
+}
+
+/// Makes a session, within the caller's transaction.
+pub(super) async fn insert(connection: &mut SqliteConnection, session: &NewSession) -> Result<Session, Error> {
+    // Asked here, so that a sign-in that began before an account was disabled does not outlive that.
+    let query = sqlx::query_as(
+        "INSERT INTO sessions (id, user_id, provider, created_at, last_seen_at, expires_at, client_address,
+             user_agent)
+         SELECT $1, id, $3, $4, $4, $5, $6, $7 FROM users WHERE id = $2 AND disabled = FALSE RETURNING *",
+    );
+    Ok(query
+        .bind(session.id.to_string())
+        .bind(session.user_id.to_string())
+        .bind(&session.provider)
+        .bind(session.created_at.as_millisecond())
+        .bind(milliseconds(session.expires_at))
+        .bind(&session.client_address)
+        .bind(&session.user_agent)
+        .fetch_one(connection)
+        .await?)
+}
+
+/// Ends the user's sessions but the `keep` that were used last, within the caller's transaction.
+pub(super) async fn evict_oldest(
+    connection: &mut SqliteConnection,
+    user: Uuid,
+    keep: u32,
+    now: Timestamp,
+) -> Result<Vec<Revocation>, Error> {
+    let ended: Vec<Ending> = sqlx::query_as(
+        "SELECT id, expires_at FROM sessions WHERE user_id = $1
+         ORDER BY CASE WHEN expires_at <= $2 THEN 1 ELSE 0 END, last_seen_at DESC, created_at DESC, id DESC
+         LIMIT $3 OFFSET $4",
+    )
+    .bind(user.to_string())
+    .bind(now.as_millisecond())
+    .bind(i64::MAX)
+    .bind(i64::from(keep))
+    .fetch_all(&mut *connection)
+    .await?;
+    let ended: Vec<_> = ended.into_iter().map(|Ending(revocation)| revocation).collect();
+    end_sessions(connection, &ended, Reason::TooManySessions, now).await?;
+    Ok(ended)
 }
 
 /// What must be revoked to end the user's sessions, but the one to keep.

@@ -258,7 +258,7 @@ async fn a_newer_schema_is_refused() {
             error,
             Error::TooNew {
                 found: 99,
-                known: 1,
+                known: 2,
                 ..
             }
         ),
@@ -266,7 +266,7 @@ async fn a_newer_schema_is_refused() {
     );
     let text = error.to_string();
     assert!(
-        text.contains("authd.db` has schema 99, and this program knows only 1: run the newer program"),
+        text.contains("authd.db` has schema 99, and this program knows only 2: run the newer program"),
         "{text}"
     );
 }

@@ -105,6 +105,25 @@ pub struct Profile {
     pub date_of_birth: Option<Date>,
 }
 
+/// The domain of the addresses of accounts that have none. Nobody can have it (RFC 2606).
+const NO_ADDRESS: &str = "@no-address.invalid";
+
+impl User {
+    /// The e-mail address, of those who have one.
+    #[must_use]
+    pub fn address(&self) -> Option<&str> {
+        Some(self.email.as_str()).filter(|email| !email.ends_with(NO_ADDRESS))
+    }
+}
+
+impl NewUser {
+    /// What stands for the address of an account that has none: accounts are told apart by their addresses.
+    #[must_use]
+    pub fn no_address(id: Uuid) -> String {
+        format!("{id}{NO_ADDRESS}")
+    }
+}
+
 impl Store {
     /// Makes an account.
     ///
@@ -220,7 +239,8 @@ impl Store {
     }
 }
 
-async fn insert(connection: &mut SqliteConnection, user: &NewUser) -> Result<User, Error> {
+/// Makes an account, within the caller's transaction.
+pub(super) async fn insert(connection: &mut SqliteConnection, user: &NewUser) -> Result<User, Error> {
     let query = sqlx::query_as(
         "INSERT INTO users (id, email, email_verified, name, role, password_hash, profile_image_url, created_at,
              updated_at)

@@ -219,7 +219,7 @@ async fn a_deleted_user_leaves_nothing_but_revocations() {
     assert_eq!((sorted(done.revocations), done.keys), (sessions.clone(), vec![hash]));
     assert!(fixture.store.user_by_id(user.id).await.unwrap().is_none());
     assert!(fixture.store.find_identity("corporate", "s-1").await.unwrap().is_none());
-    assert!(fixture.store.groups_of(user.id).await.unwrap().is_empty());
+    assert!(fixture.store.groups_of(user.id, "corporate").await.unwrap().is_empty());
     assert!(fixture.store.keys_of(user.id).await.unwrap().is_empty());
     assert!(fixture.store.sessions_of(user.id, at(1)).await.unwrap().is_empty());
     let (_left, left_behind) = fixture.after_a_kill().await;

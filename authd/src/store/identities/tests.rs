@@ -121,7 +121,7 @@ async fn a_source_replaces_only_its_own_groups() {
         .await
         .unwrap();
     assert_eq!(
-        fixture.store.groups_of(user.id).await.unwrap(),
+        fixture.store.groups_of(user.id, "corporate").await.unwrap(),
         names(&["dev", "ops", "staff"])
     );
 
@@ -131,7 +131,7 @@ async fn a_source_replaces_only_its_own_groups() {
         .await
         .unwrap();
     assert_eq!(
-        fixture.store.groups_of(user.id).await.unwrap(),
+        fixture.store.groups_of(user.id, "corporate").await.unwrap(),
         names(&["ops", "sales", "staff"])
     );
     fixture.store.set_membership(user.id, "corporate", &[]).await.unwrap();
@@ -140,7 +140,10 @@ async fn a_source_replaces_only_its_own_groups() {
         rows.iter().map(|row| row.source.as_str()).collect::<Vec<_>>(),
         vec!["manual"; 2]
     );
-    assert_eq!(fixture.store.groups_of(other.id).await.unwrap(), names(&["dev"]));
+    assert_eq!(
+        fixture.store.groups_of(other.id, "corporate").await.unwrap(),
+        names(&["dev"])
+    );
 
     let refused = fixture
         .store

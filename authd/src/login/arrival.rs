@@ -1,0 +1,296 @@
+//! Somebody arrives from a provider outside, whichever its kind: who they are here, whether they may be, and their session.
+//!
+//! An identity is the provider's name and a subject that never changes there. An address links to an account only when it is
+//! verified, linking is switched on, and the account is no administrator's. All is written at once, or nothing.
+
+#[cfg(test)]
+mod tests;
+
+use policy::Said;
+use policy::engine::Admission;
+use policy::snapshot::{Granted, Provider};
+use serde_json::Value;
+
+use super::outcome::{self, SignedIn, Tried};
+use super::session::{self, Device};
+use super::sign_out;
+use crate::app::App;
+use crate::audit::{Event, Kind, Outcome};
+use crate::identity::session::{admission, admitted};
+use crate::serving::Serving;
+use crate::store::{self, Account, Arrival, Arrived, ClaimsChange, FromProvider, Identity, NewUser, Role, User};
+
+/// The longest subject, in bytes (OpenID Connect Core, section 2, allows 255 characters; directories have longer names).
+const MAX_SUBJECT: usize = 1024;
+/// The most that a provider may say of a person, in bytes of JSON.
+const MAX_CLAIMS: usize = 64 * 1024;
+/// The longest name of a group, in bytes.
+const MAX_GROUP: usize = 256;
+
+/// Somebody of whom a provider vouches that they are there.
+#[derive(Clone, Debug)]
+pub struct Arriving<'a> {
+    /// The provider.
+    pub provider: &'a Provider,
+    /// The provider's id of the person, which never changes.
+    pub subject: &'a str,
+    /// What the provider says of them, a JSON object.
+    pub claims: Value,
+    /// From where they come.
+    pub device: Device<'a>,
+}
+
+/// Why somebody was not signed in.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The subject is empty or too long, or there are more claims than anybody needs.
+    #[error("what the provider says of the person cannot be used")]
+    Unusable,
+    /// No verified address in an allowed domain.
+    #[error("the person has no verified address in an allowed domain")]
+    Domain,
+    /// The account is disabled.
+    #[error("the account is disabled")]
+    Disabled,
+    /// They are new, and new people get no account.
+    #[error("the person has no account, and `accounts.create` is off")]
+    NoAccount,
+    /// Another account has their address.
+    #[error("another account has the address")]
+    EmailTaken,
+    /// An administrator's account has their address: it is linked by hand only.
+    #[error("an administrator's account has the address")]
+    LinkToAdmin,
+    /// The claim that groups come from is absent.
+    #[error("the provider does not send the claim that groups come from")]
+    ClaimAbsent,
+    /// The mappings admit nobody like this.
+    #[error("the person is not admitted")]
+    NotAdmitted,
+    /// The database does not answer.
+    #[error("the database does not answer")]
+    Unavailable(#[source] store::Error),
+    /// Something of ours is broken.
+    #[error("no session could be begun: {0}")]
+    Broken(String),
+}
+
+impl Error {
+    /// The reason as audit lines and metrics name it.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Unusable => "Unusable",
+            Self::Domain => "Domain",
+            Self::Disabled => "Disabled",
+            Self::NoAccount => "NoAccount",
+            Self::EmailTaken => "EmailTaken",
+            Self::LinkToAdmin => "LinkToAdmin",
+            Self::ClaimAbsent => "ClaimAbsent",
+            Self::NotAdmitted => "NotAdmitted",
+            Self::Unavailable(_) => "Unavailable",
+            Self::Broken(_) => "Broken",
+        }
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Conflict => Self::EmailTaken,
+            store::Error::NotFound => Self::Disabled,
+            error => Self::Unavailable(error),
+        }
+    }
+}
+
+/// Signs somebody in for whom a provider vouches.
+///
+/// # Errors
+/// They are not signed in; nothing was written.
+pub async fn arrive(app: &App, serving: &Serving, arriving: Arriving<'_>) -> Result<SignedIn, Error> {
+    let (provider, device) = (arriving.provider, arriving.device);
+    let outcome = attempt(app, serving, arriving).await;
+    let failure = outcome.as_ref().err().map(Error::reason);
+    let tried = Tried {
+        provider: Some(&provider.name),
+        label: &provider.name,
+        device,
+        user: outcome.as_ref().ok().map(|signed_in| &signed_in.user),
+        failure,
+    };
+    outcome::write_down(app, serving, &tried);
+    outcome
+}
+
+async fn attempt(app: &App, serving: &Serving, arriving: Arriving<'_>) -> Result<SignedIn, Error> {
+    let Arriving {
+        provider,
+        subject,
+        claims,
+        device,
+    } = arriving;
+    if subject.is_empty() || subject.len() > MAX_SUBJECT || claims.to_string().len() > MAX_CLAIMS {
+        return Err(Error::Unusable);
+    }
+    let said = Said::read(provider, &claims);
+    if !provider.accounts.allows(said.email.as_deref()) {
+        return Err(Error::Domain);
+    }
+    let (account, role) = account(app, serving, provider, subject, &said).await?;
+    let user_id = match &account {
+        Account::Known(id) => *id,
+        Account::New(user) => user.id,
+    };
+    if admitted(serving, provider, &said, role) == Admission::Refused {
+        return Err(Error::NotAdmitted);
+    }
+    let is_new = matches!(account, Account::New(_));
+    let arrival = Arrival {
+        groups: groups(app, provider, &said, user_id).await?,
+        account,
+        identity: Identity {
+            provider: provider.name.clone(),
+            subject: subject.to_owned(),
+            user_id,
+            claims,
+            updated_at: app.now(),
+        },
+        profile: FromProvider {
+            email: said.email,
+            name: said.name,
+            picture: said.picture,
+        },
+        session: session::new(app, serving, user_id, &provider.name, device),
+        most_sessions: serving.settings().sessions.max_per_user,
+        now: app.now(),
+    };
+    let arrived = app.store.arrive(&arrival).await?;
+    if is_new {
+        app.audit.record(Event {
+            subject_id: Some(user_id.to_string()),
+            method: Some(provider.name.clone()),
+            ..Event::new(app.now(), Kind::UserCreated, Outcome::Success)
+        });
+    }
+    signed_in(app, serving, arrived).await
+}
+
+/// What is written is put into memory, and the session gets its first token.
+async fn signed_in(app: &App, serving: &Serving, arrived: Arrived) -> Result<SignedIn, Error> {
+    app.revoke(&arrived.ended);
+    if arrived.change == ClaimsChange::Changed {
+        app.accounts_changed();
+    }
+    match session::first_token(app, serving, &arrived.session) {
+        Ok(token) => Ok(SignedIn {
+            user: arrived.user,
+            token,
+        }),
+        Err(error) => {
+            let _ = sign_out::end_session(app, arrived.user.id, arrived.session.id).await;
+            Err(Error::Broken(error.to_string()))
+        }
+    }
+}
+
+/// Whose account it is, and the role that an administrator gave it.
+async fn account(
+    app: &App,
+    serving: &Serving,
+    provider: &Provider,
+    subject: &str,
+    said: &Said,
+) -> Result<(Account, Role), Error> {
+    if let Some(identity) = app.store.find_identity(&provider.name, subject).await? {
+        let user = app.store.user_by_id(identity.user_id).await?;
+        let user = user.filter(|user| !user.disabled).ok_or(Error::Disabled)?;
+        return Ok((Account::Known(user.id), user.role));
+    }
+    if let Some(email) = &said.email
+        && let Some(user) = app.store.user_by_email(email).await?
+    {
+        link(app, serving, provider, &user).await?;
+        return Ok((Account::Known(user.id), user.role));
+    }
+    if !provider.accounts.create {
+        return Err(Error::NoAccount);
+    }
+    let id = app.random.id(app.now());
+    let user = NewUser {
+        id,
+        email: said.email.clone().unwrap_or_else(|| NewUser::no_address(id)),
+        email_verified: said.email.is_some(),
+        name: said
+            .name
+            .clone()
+            .or_else(|| said.email.clone())
+            .unwrap_or_else(|| provider.display_name.clone()),
+        role: Role::Pending,
+        password_hash: None,
+        profile_image_url: said.picture.clone().unwrap_or_else(|| "/user.png".to_owned()),
+        created_at: app.now(),
+    };
+    Ok((Account::New(user), Role::Pending))
+}
+
+/// Whether somebody who is new may have this account, which has their verified address. The account's owner must have proved the
+/// address too: otherwise whoever claimed it first would get in with the person.
+async fn link(app: &App, serving: &Serving, provider: &Provider, user: &User) -> Result<(), Error> {
+    if !provider.accounts.link_verified_email || !user.email_verified {
+        return Err(Error::EmailTaken);
+    }
+    if user.disabled {
+        return Err(Error::Disabled);
+    }
+    let identities = app.store.identities_of(user.id).await?;
+    if identities.iter().any(|identity| identity.provider == provider.name) {
+        return Err(Error::EmailTaken);
+    }
+    let ways = identities.iter().map(|identity| identity.provider.as_str());
+    for way in ways.chain(serving.password_provider()) {
+        let admission = admission(&app.store, serving, user, way).await?;
+        if matches!(admission, Admission::Admitted { roles, .. } if roles.contains("admin")) {
+            return Err(Error::LinkToAdmin);
+        }
+    }
+    if user.role == Role::Admin {
+        return Err(Error::LinkToAdmin);
+    }
+    Ok(())
+}
+
+/// The groups that the provider puts them into; `None`: those stay what they were.
+async fn groups(app: &App, provider: &Provider, said: &Said, user: uuid::Uuid) -> Result<Option<Vec<String>>, Error> {
+    let Some(sync) = &provider.groups else {
+        return Ok(Some(Vec::new()));
+    };
+    let named = match (&said.groups, sync.on_absent) {
+        (Some(named), _) => named.as_slice(),
+        (None, crds::OnAbsent::Leave) => &[],
+        (None, crds::OnAbsent::Keep) => return Ok(None),
+        (None, crds::OnAbsent::Deny) => return Err(Error::ClaimAbsent),
+    };
+    let known = if sync.create {
+        Vec::new()
+    } else {
+        app.store.known_groups().await?
+    };
+    let granted = |group: &str| {
+        let is_it = |granted: &Granted| matches!(granted, Granted::Group(name) if name == group);
+        provider.grants.iter().any(|grant| is_it(&grant.granted))
+    };
+    let fits = |group: &&String| {
+        let is_name = !group.is_empty() && group.len() <= MAX_GROUP && !group.contains(char::is_control);
+        is_name && !sync.ignores(group) && (sync.create || known.contains(group) || granted(group))
+    };
+    let mut joined: Vec<String> = named.iter().filter(fits).cloned().collect();
+    let before = app.store.memberships_of(user).await?;
+    let left_alone = before
+        .into_iter()
+        .filter(|row| row.source == provider.name && sync.ignores(&row.group));
+    joined.extend(left_alone.map(|row| row.group));
+    joined.sort();
+    joined.dedup();
+    Ok(Some(joined))
+}
