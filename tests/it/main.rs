@@ -22,6 +22,8 @@ mod durability;
 #[cfg(test)]
 mod forward_auth;
 #[cfg(test)]
+mod images;
+#[cfg(test)]
 mod kubernetes;
 #[cfg(test)]
 mod openid;
