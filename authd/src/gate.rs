@@ -3,6 +3,7 @@
 //! Only [`Verdict::Allow`] lets a request through, and only an explicit permit makes one.
 
 pub mod answer;
+pub mod asked;
 pub mod counts;
 pub mod facts;
 pub mod forward_auth;
