@@ -14,6 +14,7 @@ use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
@@ -101,8 +102,8 @@ where
         connections.spawn(async move {
             let _place = place;
             match reading {
-                Reading::Usual => connection(stream, peer, stop, answer).await,
-                Reading::Strict => connection(strict::Strict::new(stream), peer, stop, answer).await,
+                Reading::Usual => http1(stream, peer, stop, answer).await,
+                Reading::Strict => http1(strict::Strict::new(stream), peer, stop, answer).await,
             }
         });
     }
@@ -129,9 +130,9 @@ async fn accept(
     }
 }
 
-async fn connection<S, A, F, B>(stream: S, peer: IpAddr, stop: CancellationToken, answer: A)
+async fn http1<S, A, F, B>(stream: S, peer: IpAddr, stop: CancellationToken, answer: A)
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
     A: Fn(IpAddr, Request<Incoming>) -> F,
     F: Future<Output = Result<Response<B>, Infallible>>,
     B: Body + 'static,
@@ -147,6 +148,15 @@ where
             TokioIo::new(stream),
             service_fn(|request| activity.during(answer(peer, request))),
         );
+    until_its_end(connection, &activity, stop, Duration::ZERO).await;
+}
+
+/// Waits for a connection to end: by itself, with the stop, or because nothing was asked for long and its grace is over too.
+async fn until_its_end<C>(connection: C, activity: &Activity, stop: CancellationToken, grace: Duration)
+where
+    C: GracefulConnection,
+    C::Error: std::fmt::Display,
+{
     tokio::pin!(connection);
     let ended = tokio::select! {
         biased;
@@ -155,7 +165,10 @@ where
             connection.as_mut().graceful_shutdown();
             connection.await
         }
-        () = activity.falls_quiet() => return,
+        () = activity.falls_quiet() => {
+            connection.as_mut().graceful_shutdown();
+            tokio::time::timeout(grace, connection).await.unwrap_or(Ok(()))
+        }
     };
     if let Err(error) = ended {
         tracing::debug!(error = %error, "a connection ended early");

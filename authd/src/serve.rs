@@ -6,8 +6,8 @@ mod housekeeping;
 mod reload;
 mod replicate;
 mod signing_keys;
+mod threads;
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -33,6 +33,7 @@ use crate::random::Random;
 use crate::router;
 use crate::store::Store;
 use crate::telemetry::{self, Metrics};
+use threads::Threads;
 
 /// Serves until it is told to stop.
 ///
@@ -53,7 +54,19 @@ async fn begin(serve: Serve) -> anyhow::Result<ExitCode> {
     let tasks = Tasks::default();
     let public = listen::bind(serve.public)?;
     let admin = listen::bind(serve.admin)?;
-    let verify = start_verify(&app, serve.verify, &tasks.stop)?;
+    let verify = {
+        let app = Arc::clone(&app);
+        Threads::start(
+            "verify",
+            serve.verify,
+            Reading::Strict,
+            &tasks.stop,
+            move |peer, request| {
+                let app = Arc::clone(&app);
+                async move { forward_auth::serve(&app, peer, request).await }
+            },
+        )?
+    };
     let addresses = announce::Addresses {
         public: public.local_addr()?,
         verify: verify.address,
@@ -101,7 +114,7 @@ struct Tasks {
 }
 
 impl Tasks {
-    async fn end(self, verify: Verify) {
+    async fn end(self, verify: Threads) {
         self.stop.cancel();
         self.running.close();
         self.running.wait().await;
@@ -149,54 +162,6 @@ fn routed(
         request.extensions_mut().insert(Peer(peer));
         Box::pin(router.clone().oneshot(request.map(axum::body::Body::new)))
     }
-}
-
-/// The verify listener on threads of its own, so that nothing else that happens here is felt there.
-struct Verify {
-    address: SocketAddr,
-    threads: Vec<std::thread::JoinHandle<()>>,
-}
-
-impl Verify {
-    fn wait(self) {
-        for thread in self.threads {
-            let _ = thread.join();
-        }
-    }
-}
-
-fn start_verify(app: &Arc<App>, address: SocketAddr, stop: &CancellationToken) -> anyhow::Result<Verify> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let first = listen::bind_shared(address)?;
-    let mut verify = Verify {
-        address: first.local_addr()?,
-        threads: Vec::new(),
-    };
-    let mut listeners = vec![first];
-    for _ in 1..cores {
-        listeners.push(listen::bind_shared(verify.address)?);
-    }
-    for listener in listeners {
-        let (app, stop) = (Arc::clone(app), stop.clone());
-        let listener = listener.into_std()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let thread = std::thread::Builder::new().name("verify".to_owned()).spawn(move || {
-            runtime.block_on(async move {
-                match tokio::net::TcpListener::from_std(listener) {
-                    Ok(listener) => {
-                        let answer = move |peer, request: Request<Incoming>| {
-                            let app = Arc::clone(&app);
-                            async move { forward_auth::serve(&app, peer, request).await }
-                        };
-                        listen::serve(listener, Reading::Strict, stop, answer).await;
-                    }
-                    Err(error) => tracing::error!(error = %error, "the verify listener does not start"),
-                }
-            });
-        })?;
-        verify.threads.push(thread);
-    }
-    Ok(verify)
 }
 
 async fn wait_for_signal() -> std::io::Result<()> {
