@@ -115,6 +115,9 @@ pub struct Serve {
     /// Where ingresses ask.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081", value_parser = address)]
     pub verify: SocketAddr,
+    /// Where Envoy asks over gRPC.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8082", value_parser = address)]
+    pub grpc: SocketAddr,
     /// Where operators read metrics and health.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090", value_parser = address)]
     pub admin: SocketAddr,

@@ -5,6 +5,7 @@
 pub mod answer;
 pub mod asked;
 pub mod counts;
+pub mod ext_authz;
 pub mod facts;
 pub mod forward_auth;
 #[cfg(test)]
@@ -31,6 +32,9 @@ pub struct Check<'a> {
     pub credential: Credential<'a>,
     /// The client's address, where it is known.
     pub client_ip: Option<IpAddr>,
+    /// The AccessPolicy that has to govern the host, where the proxy names one, as `namespace/name`. It chooses nothing: another
+    /// one that governs the host refuses.
+    pub policy: Option<&'a str>,
     /// The proxy's name for the request.
     pub request_id: Option<&'a str>,
 }
@@ -82,7 +86,7 @@ pub async fn check(app: &App, serving: &Serving, check: &Check<'_>) -> Verdict {
             "a policy in Shadow mode would have refused the request"
         );
     }
-    match decision.outcome {
+    match outcome(check, &decision) {
         Outcome::Permit => Verdict::Allow(caller),
         Outcome::Deny(denial) => {
             refused(
@@ -92,14 +96,21 @@ pub async fn check(app: &App, serving: &Serving, check: &Check<'_>) -> Verdict {
                 Some(&caller),
                 (fault.as_ref(), Some((denial, &decision))),
             );
-            let stranger =
-                caller.principal.is_anonymous() && !matches!(denial, Denial::UnknownHost | Denial::BrokenPolicy);
-            if stranger {
+            let nobody_could = matches!(denial, Denial::UnknownHost | Denial::BrokenPolicy | Denial::OtherPolicy);
+            if caller.principal.is_anonymous() && !nobody_could {
                 Verdict::SignIn(fault)
             } else {
                 Verdict::Forbid(denial)
             }
         }
+    }
+}
+
+/// What was decided, unless the proxy meant another policy than the one that decided.
+fn outcome(check: &Check<'_>, decision: &Decision) -> Outcome {
+    match (check.policy, decision.policy.as_deref()) {
+        (Some(meant), Some(governing)) if meant != governing => Outcome::Deny(Denial::OtherPolicy),
+        _ => decision.outcome,
     }
 }
 

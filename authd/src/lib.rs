@@ -2,7 +2,7 @@
 //!
 //! The modules are the flow. [`serve`] reads the configuration ([`source`], [`load`]; [`replica`] in a cluster) and puts it to use
 //! ([`app`], [`serving`]).
-//! A connection comes in ([`listen`]) and is either an ingress asking ([`gate`]) or a person or program ([`router`], with the
+//! A connection comes in ([`listen`]) and is either an ingress asking ([`gate`], over [`grpc`] too) or a person or program ([`router`], with the
 //! pages' routes in [`site`] and the JSON API in [`api`]). Both find out who is calling ([`identity`]); how a person gets a
 //! session is [`login`]. What must last is in the [`store`], what must be known at once in [`shared`], and who did what in
 //! [`audit`].
@@ -19,6 +19,7 @@ pub mod cookie;
 pub mod error;
 pub mod explain;
 pub mod gate;
+pub mod grpc;
 pub mod identity;
 pub mod listen;
 pub mod load;

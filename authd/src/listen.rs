@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -29,6 +29,10 @@ const QUIET_LOOKS: u32 = 3;
 const LAST_WORDS: Duration = Duration::from_secs(15);
 /// The longest block of headers, in bytes.
 const MAX_HEADERS_BYTES: usize = 128 * 1024;
+/// The same over HTTP/2, where what is asked about is in the body.
+const MAX_HTTP2_HEADERS_BYTES: u32 = 16 * 1024;
+/// Requests at a time on one connection of HTTP/2.
+const MAX_STREAMS: u32 = 256;
 
 /// Connections at a time on one listener.
 pub const MAX_CONNECTIONS: usize = 8192;
@@ -77,6 +81,8 @@ pub enum Reading {
     Usual,
     /// Without the leniencies of parsers, for requests that have no body.
     Strict,
+    /// HTTP/2 from the first byte, as gRPC is spoken.
+    Http2,
 }
 
 /// Accepts connections until the stop, and hands each request with its peer's address to `answer`.
@@ -104,6 +110,7 @@ where
             match reading {
                 Reading::Usual => http1(stream, peer, stop, answer).await,
                 Reading::Strict => http1(strict::Strict::new(stream), peer, stop, answer).await,
+                Reading::Http2 => http2(stream, peer, stop, answer).await,
             }
         });
     }
@@ -149,6 +156,29 @@ where
             service_fn(|request| activity.during(answer(peer, request))),
         );
     until_its_end(connection, &activity, stop, Duration::ZERO).await;
+}
+
+/// What a client may have going on at a time is bounded here; what it may begin and take back at once, and how many pieces its
+/// headers come in, by the implementation (CVE-2023-44487 and the CONTINUATION flood: `GOAWAY`).
+async fn http2<S, A, F, B>(stream: S, peer: IpAddr, stop: CancellationToken, answer: A)
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+    A: Fn(IpAddr, Request<Incoming>) -> F,
+    F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let activity = Arc::new(Activity::default());
+    let service = service_fn(|request| {
+        let (activity, answered) = (Arc::clone(&activity), answer(peer, request));
+        async move { activity.during(answered).await }
+    });
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HTTP2_HEADERS_BYTES)
+        .serve_connection(TokioIo::new(stream), service);
+    until_its_end(connection, &activity, stop, LAST_WORDS).await;
 }
 
 /// Waits for a connection to end: by itself, with the stop, or because nothing was asked for long and its grace is over too.

@@ -27,6 +27,7 @@ use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::Serve;
 use crate::gate::forward_auth;
+use crate::grpc;
 use crate::listen::{self, Reading};
 use crate::own_secrets::OwnSecrets;
 use crate::random::Random;
@@ -54,22 +55,11 @@ async fn begin(serve: Serve) -> anyhow::Result<ExitCode> {
     let tasks = Tasks::default();
     let public = listen::bind(serve.public)?;
     let admin = listen::bind(serve.admin)?;
-    let verify = {
-        let app = Arc::clone(&app);
-        Threads::start(
-            "verify",
-            serve.verify,
-            Reading::Strict,
-            &tasks.stop,
-            move |peer, request| {
-                let app = Arc::clone(&app);
-                async move { forward_auth::serve(&app, peer, request).await }
-            },
-        )?
-    };
+    let proxies = Proxies::listen(&app, &serve, &tasks.stop)?;
     let addresses = announce::Addresses {
         public: public.local_addr()?,
-        verify: verify.address,
+        verify: proxies.verify.address,
+        grpc: proxies.grpc.address,
         admin: admin.local_addr()?,
     };
     let routes = routed(router::public(Arc::clone(&app)));
@@ -98,9 +88,30 @@ async fn begin(serve: Serve) -> anyhow::Result<ExitCode> {
     }
     drain(&app, Duration::from_secs(serve.drain.into())).await;
     tracing::info!("stopping: requests under way are finished");
-    tasks.end(verify).await;
+    tasks.end(proxies).await;
     housekeeping::last_words(&app).await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The listeners that proxies ask on.
+struct Proxies {
+    verify: Threads,
+    grpc: Threads,
+}
+
+impl Proxies {
+    fn listen(app: &Arc<App>, serve: &Serve, stop: &CancellationToken) -> anyhow::Result<Self> {
+        let asked = Arc::clone(app);
+        let verify = move |peer, request: Request<Incoming>| {
+            let app = Arc::clone(&asked);
+            async move { forward_auth::serve(&app, peer, request).await }
+        };
+        let grpc = grpc::routes(Arc::clone(app))?;
+        Ok(Self {
+            verify: Threads::start("verify", serve.verify, Reading::Strict, stop, verify)?,
+            grpc: Threads::start("grpc", serve.grpc, Reading::Http2, stop, grpc)?,
+        })
+    }
 }
 
 /// What runs beside the main flow, until when.
@@ -114,11 +125,12 @@ struct Tasks {
 }
 
 impl Tasks {
-    async fn end(self, verify: Threads) {
+    async fn end(self, proxies: Proxies) {
         self.stop.cancel();
         self.running.close();
         self.running.wait().await;
-        verify.wait();
+        proxies.verify.wait();
+        proxies.grpc.wait();
         self.silence.cancel();
         self.saying.close();
         self.saying.wait().await;

@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 const PUBLIC: u16 = 8080;
 /// Where proxies ask.
 const VERIFY: u16 = 8081;
+/// Where Envoy asks over gRPC.
+const GRPC: u16 = 8082;
 /// Where probes and Prometheus ask.
 const ADMIN: u16 = 9090;
 
@@ -109,7 +111,7 @@ impl Parts<'_> {
         let data = json!({ "spec": {
             "podSelector": { "matchLabels": self.selector() },
             "policyTypes": ["Ingress", "Egress"],
-            "ingress": [{ "ports": [port(PUBLIC), port(VERIFY), port(ADMIN)] }],
+            "ingress": [{ "ports": [port(PUBLIC), port(VERIFY), port(GRPC), port(ADMIN)] }],
             "egress": [
                 { "ports": [{ "port": 53, "protocol": "UDP" }, { "port": 53, "protocol": "TCP" }] },
                 { "to": [
@@ -126,7 +128,7 @@ impl Parts<'_> {
         let data = json!({ "spec": {
             "type": "ClusterIP",
             "selector": self.selector(),
-            "ports": [port("public", PUBLIC), port("verify", VERIFY), port("admin", ADMIN)],
+            "ports": [port("public", PUBLIC), port("verify", VERIFY), port("grpc", GRPC), port("admin", ADMIN)],
         } });
         self.object("v1", "Service", data)
     }

@@ -1,7 +1,7 @@
 //! One set of stories behind every proxy: who gets in, who is sent to sign in, and what a client says of itself never arrives.
 
 use serde_json::Value;
-use tests::http::{Answer, Request, get};
+use tests::http::{Answer, Request, get, post};
 use tests::proxy::{Kind, Site};
 use tests::resources::{CI_KEY, HOST, REPORTS_KEY};
 use tests::{wait, wire};
@@ -113,6 +113,30 @@ impl Story {
             .send()
             .await
             .expect(&self.case("no administrator"), 403);
+    }
+
+    /// Envoy puts a refusal into the words of gRPC; the others pass on what authd says.
+    async fn a_client_that_speaks_grpc_is_refused_in_its_words(&self) {
+        let call = |path: &str| {
+            let port = self.site.proxy.port;
+            let request = post(format!("http://127.0.0.1:{port}{path}"));
+            let request = request
+                .header("host", format!("{HOST}:{port}"))
+                .header("te", "trailers");
+            request.header("content-type", "application/grpc")
+        };
+        let nobody = call("/shop.Orders/List").send().await;
+        let nobody = nobody.expect(&self.case("gRPC, nobody"), 200);
+        assert_eq!((nobody.header("grpc-status"), &*nobody.body), ("16", ""), "{nobody:?}");
+        let ann = call("/admin/shop.Orders/List")
+            .cookie(&self.site.ann.token)
+            .send()
+            .await;
+        let ann = ann.expect(&self.case("gRPC, not allowed"), 200);
+        assert_eq!((ann.header("grpc-status"), &*ann.body), ("7", ""), "{ann:?}");
+        let passed = call("/shop.Orders/List").bearer(CI_KEY).send().await;
+        let passed = passed.expect(&self.case("gRPC, a key"), 200);
+        assert_eq!(passed.text("path"), "/shop.Orders/List", "control");
     }
 
     async fn what_a_client_says_of_itself_never_arrives(&self) {
@@ -329,6 +353,9 @@ async fn told_behind(kind: Kind) {
     let mut story = Story { kind, site };
     story.a_stranger_is_sent_to_sign_in_and_comes_back().await;
     story.a_program_is_told_401_and_let_in_with_a_key().await;
+    if matches!(kind, Kind::Envoy | Kind::EnvoyGrpc) {
+        story.a_client_that_speaks_grpc_is_refused_in_its_words().await;
+    }
     story.what_a_client_says_of_itself_never_arrives().await;
     story.a_public_path_is_public_and_nothing_beside_it_is().await;
     story.a_refusal_takes_a_stale_cookie_away().await;
@@ -352,5 +379,6 @@ told!(
     behind_haproxy: HaProxy,
     behind_caddy: Caddy,
     behind_traefik: Traefik,
-    behind_envoy: Envoy
+    behind_envoy: Envoy,
+    behind_envoy_over_grpc: EnvoyGrpc
 );

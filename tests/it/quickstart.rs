@@ -43,7 +43,7 @@ struct Ports(Vec<(&'static str, String)>);
 impl Ports {
     fn free() -> Self {
         Self(
-            ["8000", "8080", "8081", "8090", "9090"]
+            ["8000", "8080", "8081", "8082", "8090", "9090"]
                 .map(|port| (port, free_port().to_string()))
                 .into(),
         )
@@ -89,9 +89,9 @@ async fn the_readme_of_the_quickstart_is_true() {
     copy(&example, &ports);
     let readme = ports.put(&std::fs::read_to_string(repository().join("examples/quickstart/README.md")).unwrap());
     let authd = authd::program().display().to_string();
-    let listeners = ["--public", "--verify", "--admin"]
+    let listeners = ["--public", "--verify", "--grpc", "--admin"]
         .into_iter()
-        .zip(["8080", "8081", "9090"]);
+        .zip(["8080", "8081", "8082", "9090"]);
     let listeners: String = listeners
         .map(|(flag, port)| format!(" {flag} 127.0.0.1:{}", ports.of(port)))
         .collect();

@@ -173,6 +173,8 @@ async fn a_folder_with_mistakes_does_not_start_and_all_of_them_are_said() {
             "127.0.0.1:0",
             "--verify",
             "127.0.0.1:0",
+            "--grpc",
+            "127.0.0.1:0",
             "--admin",
             "127.0.0.1:0",
         ],

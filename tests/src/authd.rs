@@ -16,6 +16,8 @@ pub struct Authd {
     pub public: String,
     /// Where it answers proxies.
     pub verify: String,
+    /// Where it answers Envoy over gRPC: an address and a port.
+    pub grpc: String,
     /// Where its metrics are.
     pub admin: String,
     process: Process,
@@ -73,7 +75,7 @@ impl Authd {
             .arg(folder)
             .arg("--data")
             .arg(data);
-        for listener in ["--public", "--verify", "--admin"] {
+        for listener in ["--public", "--verify", "--grpc", "--admin"] {
             if !more.contains(&listener) {
                 command.args([listener, "127.0.0.1:0"]);
             }
@@ -94,6 +96,7 @@ impl Authd {
         Self {
             public: address("public"),
             verify: address("verify"),
+            grpc: address("grpc"),
             admin: address("admin"),
             process,
         }

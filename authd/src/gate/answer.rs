@@ -97,7 +97,7 @@ pub fn refuse(
             Asker::Navigation => {
                 let status = match dialect {
                     Dialect::Nginx => StatusCode::UNAUTHORIZED,
-                    Dialect::Forward | Dialect::Envoy => StatusCode::FOUND,
+                    Dialect::Forward | Dialect::Envoy | Dialect::Grpc => StatusCode::FOUND,
                 };
                 let mut response = plain(status, "Sign in to go on.\n");
                 insert(
@@ -120,7 +120,7 @@ pub fn refuse(
 fn too_many(dialect: Dialect, limited: Limited) -> Response<Full<Bytes>> {
     let status = match dialect {
         Dialect::Nginx => StatusCode::FORBIDDEN,
-        Dialect::Forward | Dialect::Envoy => StatusCode::TOO_MANY_REQUESTS,
+        Dialect::Forward | Dialect::Envoy | Dialect::Grpc => StatusCode::TOO_MANY_REQUESTS,
     };
     let mut response = json_body(status, "rate_limited", "too many attempts, try again later");
     response
@@ -134,7 +134,7 @@ fn too_many(dialect: Dialect, limited: Limited) -> Response<Full<Bytes>> {
 pub fn malformed(dialect: Dialect, refused: Refused) -> Response<Full<Bytes>> {
     let status = match dialect {
         Dialect::Nginx => StatusCode::FORBIDDEN,
-        Dialect::Forward | Dialect::Envoy => StatusCode::BAD_REQUEST,
+        Dialect::Forward | Dialect::Envoy | Dialect::Grpc => StatusCode::BAD_REQUEST,
     };
     tracing::debug!(error = %refused, "a request was refused as malformed");
     json_body(

@@ -37,6 +37,8 @@ pub struct Asked<'a> {
     pub headers: &'a HeaderMap,
     /// The client's address, where it is known.
     pub client_ip: Option<IpAddr>,
+    /// The AccessPolicy that has to govern the host, where the proxy names one, as `namespace/name`.
+    pub policy: Option<&'a str>,
 }
 
 /// An answer in the words of HTTP, whatever the proxy speaks.
@@ -103,6 +105,7 @@ pub async fn ask(app: &App, serving: &Serving, asked: &Asked<'_>) -> Answered {
         target: &asked.target,
         credential: Credential::read(asked.headers, &serving.settings().cookie.name),
         client_ip: asked.client_ip,
+        policy: asked.policy,
         request_id: asked.headers.get(&REQUEST_ID).and_then(|id| id.to_str().ok()),
     };
     match check(app, serving, &question).await {

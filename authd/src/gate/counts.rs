@@ -44,6 +44,7 @@ pub struct Counts {
     nginx: [Counter; 7],
     forward: [Counter; 7],
     envoy: [Counter; 7],
+    grpc: [Counter; 7],
     none: [Counter; 7],
     seconds: Histogram,
 }
@@ -59,6 +60,7 @@ impl Counts {
             nginx: of(Dialect::Nginx.name()),
             forward: of(Dialect::Forward.name()),
             envoy: of(Dialect::Envoy.name()),
+            grpc: of(Dialect::Grpc.name()),
             none: of("none"),
             seconds: metrics::histogram!("authd_check_seconds"),
         }
@@ -70,6 +72,7 @@ impl Counts {
             Some(Dialect::Nginx) => &self.nginx,
             Some(Dialect::Forward) => &self.forward,
             Some(Dialect::Envoy) => &self.envoy,
+            Some(Dialect::Grpc) => &self.grpc,
             None => &self.none,
         };
         if let Some(counter) = counters.get(outcome as usize) {

@@ -26,6 +26,8 @@ pub enum Dialect {
     Forward,
     /// Envoy `ext_authz` over HTTP, and what is built on it: the request itself, with its path behind [`ENVOY`].
     Envoy,
+    /// Envoy `ext_authz` over gRPC, and what is built on it: `attributes.request.http` of the check.
+    Grpc,
 }
 
 /// What Envoy puts before the path that it asks about.
@@ -49,6 +51,7 @@ impl Dialect {
             Self::Nginx => "nginx",
             Self::Forward => "forward",
             Self::Envoy => "envoy",
+            Self::Grpc => "grpc",
         }
     }
 }
@@ -74,6 +77,15 @@ pub enum Refused {
     /// The path is too long.
     #[error("the path is longer than 8 KiB")]
     TooLong,
+    /// There are too many headers.
+    #[error("the request has too many headers")]
+    TooManyHeaders,
+    /// A header's name or value is none.
+    #[error("a header has a name or a value that no header has")]
+    Header,
+    /// The question is not one.
+    #[error("the check is not one message about one request")]
+    Unreadable,
     /// The target can be read in two ways.
     #[error(transparent)]
     Ambiguous(#[from] Ambiguous),
@@ -84,11 +96,25 @@ pub enum Refused {
 /// # Errors
 /// Something is missing, there twice, malformed, or can be read in two ways.
 pub fn read(dialect: Dialect, check: &Parts) -> Result<Target<'_>, Refused> {
-    let target = match dialect {
+    short(match dialect {
         Dialect::Nginx => nginx(&check.headers)?,
         Dialect::Forward => forward(&check.headers)?,
         Dialect::Envoy => envoy(check)?,
-    };
+        // It does not ask so.
+        Dialect::Grpc => return Err(Refused::Unreadable),
+    })
+}
+
+/// The facts of a request that a proxy tells one by one; `uri` is the path with an optional query, as sent.
+///
+/// # Errors
+/// Something is missing, malformed, or can be read in two ways.
+pub fn told<'a>(method: &'a [u8], scheme: &[u8], host: &'a [u8], uri: &'a [u8]) -> Result<Target<'a>, Refused> {
+    let scheme = Scheme::read(scheme).ok_or(Refused::Scheme)?;
+    short(Target::read(method, scheme, host, uri)?)
+}
+
+fn short(target: Target<'_>) -> Result<Target<'_>, Refused> {
     if target.uri.len() > MAX_URI {
         Err(Refused::TooLong)
     } else {

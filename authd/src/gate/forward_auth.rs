@@ -62,6 +62,7 @@ async fn answered(app: &App, peer: IpAddr, dialect: Dialect, parts: &Parts) -> A
                 target,
                 headers,
                 client_ip,
+                policy: None,
             };
             ask(app, &serving, &asked).await
         }

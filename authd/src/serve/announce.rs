@@ -14,6 +14,7 @@ use crate::serving::Serving;
 pub(super) struct Addresses {
     pub(super) public: SocketAddr,
     pub(super) verify: SocketAddr,
+    pub(super) grpc: SocketAddr,
     pub(super) admin: SocketAddr,
 }
 
@@ -32,11 +33,17 @@ pub(super) async fn announce(
 }
 
 fn print(serving: &Serving, addresses: &Addresses, output: Output) {
-    let Addresses { public, verify, admin } = addresses;
+    let Addresses {
+        public,
+        verify,
+        grpc,
+        admin,
+    } = addresses;
     let settings = serving.settings();
     if output == Output::Json {
         let started = json!({
-            "public": format!("http://{public}"), "verify": format!("http://{verify}"), "admin": format!("http://{admin}"),
+            "public": format!("http://{public}"), "verify": format!("http://{verify}"), "grpc": grpc.to_string(),
+            "admin": format!("http://{admin}"),
             "publicUrl": settings.public_url, "snapshot": serving.engine.digest(),
         });
         println!("{started}");
@@ -65,7 +72,7 @@ fn print(serving: &Serving, addresses: &Addresses, output: Output) {
     }
     println!("  nginx asks         http://{verify}/verify/nginx");
     println!("  other proxies ask  http://{verify}/verify/forward");
-    println!("  Envoy asks         http://{verify}/verify/envoy, followed by the path");
+    println!("  Envoy asks         {grpc} over gRPC, or http://{verify}/verify/envoy, followed by the path");
     println!("  Metrics, health    http://{admin}/metrics  /livez  /readyz  /snapshot");
     println!(
         "  Hosts              {}\n",

@@ -4,7 +4,7 @@ use crds::ResourceExt as _;
 use crds::published::{index_secret, shard_secret};
 use serde_json::{Value, json};
 
-use super::{ADMIN, PUBLIC, Parts, VERIFY};
+use super::{ADMIN, GRPC, PUBLIC, Parts, VERIFY};
 
 /// How long a Pod that is to stop goes on answering, so that whoever sends it requests learns of it.
 const DRAIN_SECONDS: u32 = 5;
@@ -54,6 +54,7 @@ impl Parts<'_> {
                 "--drain", DRAIN_SECONDS.to_string(),
                 "--public", format!("$(POD_IP):{PUBLIC}"),
                 "--verify", format!("$(POD_IP):{VERIFY}"),
+                "--grpc", format!("$(POD_IP):{GRPC}"),
                 "--admin", format!("$(POD_IP):{ADMIN}"),
             ],
             "env": [
@@ -61,7 +62,7 @@ impl Parts<'_> {
                 field("POD_UID", "metadata.uid"),
                 field("POD_IP", "status.podIP"),
             ],
-            "ports": [port("public", PUBLIC), port("verify", VERIFY), port("admin", ADMIN)],
+            "ports": [port("public", PUBLIC), port("verify", VERIFY), port("grpc", GRPC), port("admin", ADMIN)],
             "readinessProbe": probe("/readyz", 2, 2),
             "livenessProbe": probe("/livez", 10, 6),
             "startupProbe": probe("/livez", 1, 60),

@@ -60,6 +60,8 @@ pub enum Denial {
     UnknownHost,
     /// The AccessPolicy that governs the host has problems.
     BrokenPolicy,
+    /// The AccessPolicy that governs the host is not the one that the proxy names.
+    OtherPolicy,
     /// No rule covers the path and method.
     NoRule,
     /// The rules that cover it do not allow this principal.
@@ -81,6 +83,7 @@ impl Denial {
         match self {
             Self::UnknownHost => "UnknownHost",
             Self::BrokenPolicy => "BrokenPolicy",
+            Self::OtherPolicy => "OtherPolicy",
             Self::NoRule => "NoRule",
             Self::NotAllowed => "NotAllowed",
             Self::Forbidden => "Forbidden",

@@ -151,6 +151,7 @@ fn sentence(denial: Denial) -> &'static str {
     match denial {
         Denial::UnknownHost => "what no policy governs is refused",
         Denial::BrokenPolicy => "the policy has problems and was left out",
+        Denial::OtherPolicy => "the proxy names another policy than the one that governs the host",
         Denial::NoRule => "no rule covers the path and method",
         Denial::NotAllowed => "the rule does not allow this principal",
         Denial::Forbidden => "a policy forbids it",

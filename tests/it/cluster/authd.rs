@@ -22,7 +22,7 @@ spec:
       containers:
       - name: authd
         image: registry.example.com/authd:0.1.0
-        args: [serve, --resources, /etc/authd, --data, /data, --public, '$(IP):8080', --verify, '$(IP):8081', --admin, '$(IP):9090']
+        args: [serve, --resources, /etc/authd, --data, /data, --public, '$(IP):8080', --verify, '$(IP):8081', --grpc, '$(IP):8082', --admin, '$(IP):9090']
         env: [{{name: IP, valueFrom: {{fieldRef: {{fieldPath: status.podIP}}}}}}]
         readinessProbe: {{httpGet: {{path: /readyz, port: 9090}}}}
         livenessProbe: {{httpGet: {{path: /livez, port: 9090}}}}

@@ -83,7 +83,7 @@ fn deployment(namespace: &str) -> String {
                 "containers": [{
                     "name": "authd", "image": "registry.example.com/authd:0.1.0", "volumeMounts": mounts,
                     "args": ["serve", "--instance", instance, "--shards", "/snapshot", "--follow-cluster", "--data", "/data",
-                             "--drain", "1", "--public", "$(POD_IP):8080", "--verify", "$(POD_IP):8081", "--admin", "$(POD_IP):9090"],
+                             "--drain", "1", "--public", "$(POD_IP):8080", "--verify", "$(POD_IP):8081", "--grpc", "$(POD_IP):8082", "--admin", "$(POD_IP):9090"],
                     "env": [field("POD_NAME", "metadata.name"), field("POD_UID", "metadata.uid"), field("POD_IP", "status.podIP")],
                     "readinessProbe": {"httpGet": {"path": "/readyz", "port": 9090}},
                     "livenessProbe": {"httpGet": {"path": "/livez", "port": 9090}},
