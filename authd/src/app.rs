@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::gate::counts::Counts;
 use crate::identity::Remembered;
 use crate::identity::api_key::PersonalKeys;
+use crate::login::oidc::Relying;
 use crate::random::Random;
 use crate::serving::{self, Means, Serving};
 use crate::shared::{Revocations, Revoked};
@@ -41,8 +42,11 @@ pub struct App {
     pub uses: crate::uses::Uses,
     /// Keys that people made for themselves.
     pub personal_keys: PersonalKeys,
+    /// What is known of OpenID providers.
+    pub relying: Relying,
     data: PathBuf,
     form_key: SecretBox<[u8; 32]>,
+    sealing_key: SecretBox<[u8; 32]>,
     serving: ArcSwapOption<Serving>,
     epoch: AtomicU64,
     leaving: AtomicBool,
@@ -94,6 +98,8 @@ impl App {
         Ok(Self {
             personal_keys: PersonalKeys::new(&parts.secrets.key_hash, keys),
             form_key: parts.secrets.forms,
+            sealing_key: parts.secrets.sealing,
+            relying: Relying::default(),
             clock: parts.clock,
             random: parts.random,
             store: parts.store,
@@ -137,6 +143,7 @@ impl App {
             data: &self.data,
             random: &self.random,
             form_key: &self.form_key,
+            sealing_key: &self.sealing_key,
             now: self.now(),
         };
         let serving = Arc::new(Serving::prepare(engine, before.as_deref(), &means)?);

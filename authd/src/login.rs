@@ -3,6 +3,7 @@
 pub mod arrival;
 pub mod change_password;
 pub mod hashing;
+pub mod oidc;
 mod outcome;
 pub mod own_keys;
 pub mod password;

@@ -16,6 +16,8 @@ pub struct OwnSecrets {
     pub key_hash: SecretBox<[u8; 32]>,
     /// The key of form tokens.
     pub forms: SecretBox<[u8; 32]>,
+    /// The key that seals where no `encryptionKeys` are declared.
+    pub sealing: SecretBox<[u8; 32]>,
 }
 
 impl OwnSecrets {
@@ -27,6 +29,7 @@ impl OwnSecrets {
         Ok(Self {
             key_hash: open(&data.join("api-keys.secret"), random)?,
             forms: open(&data.join("forms.secret"), random)?,
+            sealing: open(&data.join("sealing.secret"), random)?,
         })
     }
 }

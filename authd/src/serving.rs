@@ -10,7 +10,7 @@ use policy::engine::{Context, Decision, DecisionKey};
 use policy::snapshot::Settings;
 use policy::{Engine, Principal, Target};
 use quick_cache::sync::Cache;
-use secrecy::SecretBox;
+use secrecy::{ExposeSecret as _, SecretBox};
 use url::Url;
 
 use crate::login::hashing::Hashing;
@@ -18,6 +18,7 @@ use crate::login::policy::Policy;
 use crate::pages::Site;
 use crate::pages::csrf::{Csrf, Transport};
 use crate::random::Random;
+use crate::seal::{Keyring, NoKey};
 use crate::shared::RateLimits;
 use crate::token::keys::Schedule;
 use crate::token::{self, KeyRing, Lifetime, Tokens};
@@ -38,6 +39,8 @@ pub struct Serving {
     pub key_ring: Arc<KeyRing>,
     /// Protects forms.
     pub csrf: Csrf,
+    /// Seals what is kept where others can read it.
+    pub sealing: Keyring,
     /// What pages say of the instance.
     pub site: Site,
     /// Where people reach the pages.
@@ -60,6 +63,9 @@ pub enum Error {
     /// The hashing pool does not start.
     #[error("passwords: {0}")]
     Hashing(#[from] crate::login::hashing::StartError),
+    /// No key seals.
+    #[error("`encryptionKeys`: {0}")]
+    Sealing(#[from] NoKey),
     /// `publicUrl` is not a URL.
     #[error("`publicUrl` is not a URL: {0}")]
     PublicUrl(#[from] url::ParseError),
@@ -74,6 +80,8 @@ pub struct Means<'a> {
     pub random: &'a Random,
     /// The key of form tokens.
     pub form_key: &'a SecretBox<[u8; 32]>,
+    /// The key that seals where none is declared.
+    pub sealing_key: &'a SecretBox<[u8; 32]>,
     /// Now.
     pub now: Timestamp,
 }
@@ -102,6 +110,7 @@ impl Serving {
             ),
             key_ring,
             csrf: Csrf::new(means.form_key, transport),
+            sealing: sealing(settings, means)?,
             site: Site {
                 name: settings.display_name.clone(),
             },
@@ -217,6 +226,13 @@ fn secrets(tokens: &policy::snapshot::Tokens) -> impl Iterator<Item = (&[u8], i6
         .map(|secret| (policy::secret::expose(secret), 0, 0));
     let keys = tokens.signing_keys.iter();
     secret.chain(keys.map(|key| (policy::secret::expose(&key.pair), key.made_at, key.signs_from)))
+}
+
+fn sealing(settings: &Settings, means: &Means<'_>) -> Result<Keyring, NoKey> {
+    if settings.encryption_keys.is_empty() {
+        return Keyring::new([&means.sealing_key.expose_secret()[..]]);
+    }
+    Keyring::new(settings.encryption_keys.iter().map(policy::secret::expose))
 }
 
 fn limits(settings: &Settings, before: Option<&Serving>) -> RateLimits {

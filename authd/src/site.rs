@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod notices;
+pub mod oauth;
 pub mod posted;
 pub mod sign_in;
 pub mod visitor;

@@ -25,6 +25,7 @@ mod identities;
 mod keys;
 mod revocations;
 mod sessions;
+mod spent;
 mod users;
 
 #[cfg(test)]

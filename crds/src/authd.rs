@@ -68,6 +68,12 @@ pub struct AuthdSpec {
     /// Where people go after signing out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sign_out: Option<SignOut>,
+    /// Keys that encrypt what is kept of people's sign-ins at providers: attempts in cookies, and tokens in the database. Each has 32
+    /// bytes or more. The first one encrypts and each decrypts, so that a key is replaced by putting a new one before it and taking
+    /// it out when everything was renewed. Absent: a key that authd keeps beside its database.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub encryption_keys: Vec<SecretKeyRef>,
     /// How often something may be tried.
     #[serde(default)]
     pub rate_limits: RateLimits,

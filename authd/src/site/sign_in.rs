@@ -75,7 +75,8 @@ fn refusal(error: &password::Error) -> Refusal {
     }
 }
 
-fn page(visitor: &Visitor, email: &str, return_to: Option<&str>, refusal: Option<Refusal>) -> Response {
+/// The page, with what was typed before and what is wrong.
+pub(super) fn page(visitor: &Visitor, email: &str, return_to: Option<&str>, refusal: Option<Refusal>) -> Response {
     let csrf = visitor.form_token(Purpose::SignIn);
     let email = email.get(..email.len().min(254)).unwrap_or_default();
     let form_origins = origins(return_to);

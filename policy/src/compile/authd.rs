@@ -26,6 +26,7 @@ pub(super) fn compile(scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Option<
     let trusted_proxies = take.or_problem(trusted_proxies(authd));
     let api_keys = take.or_problem(api_keys(authd));
     let cookie = take.or_problem(cookie(authd));
+    let encryption_keys = take.or_problem(encryption_keys(scope));
     Some(Settings {
         instance: full_name(authd),
         public_url: spec.public_url.trim_end_matches('/').to_owned(),
@@ -44,6 +45,7 @@ pub(super) fn compile(scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Option<
             .as_ref()
             .map(|contact| (contact.name.clone(), contact.email.clone())),
         sign_out_redirect: spec.sign_out.as_ref().map(|sign_out| sign_out.redirect_url.clone()),
+        encryption_keys: encryption_keys?,
         sign_in_limit: Limit {
             limit: spec.rate_limits.sign_in.limit,
             window: window?,
@@ -138,6 +140,22 @@ fn signing_keys(scope: &Scope<'_>) -> Result<Vec<SigningKey>, Problem> {
             format!("Secret `{name}` does not hold the keys that the operator made: delete it, and new ones are made");
         problem(authd, "spec.tokens", Reason::SecretUnusable, message)
     })
+}
+
+fn encryption_keys(scope: &Scope<'_>) -> Result<Vec<Secret>, Problem> {
+    let read = |(index, reference): (usize, &crds::SecretKeyRef)| {
+        let field = format!("spec.encryptionKeys[{index}]");
+        let value = scope.secret(scope.authd, &field, reference)?;
+        if value.len() < 32 {
+            let message = format!(
+                "the key has {} bytes and must have 32 or more: make one with `openssl rand -base64 48`",
+                value.len()
+            );
+            return Err(problem(scope.authd, &field, Reason::WeakSecret, message));
+        }
+        Ok(secret(value))
+    };
+    scope.authd.spec.encryption_keys.iter().enumerate().map(read).collect()
 }
 
 fn shared_secret(scope: &Scope<'_>, reference: &crds::SecretKeyRef) -> Result<Secret, Problem> {

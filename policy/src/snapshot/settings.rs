@@ -34,6 +34,9 @@ pub struct Settings {
     pub admin_contact: Option<(String, String)>,
     /// Where people go after signing out.
     pub sign_out_redirect: Option<String>,
+    /// Keys that encrypt what is kept of sign-ins at providers, the one that encrypts first; none: the data plane's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub encryption_keys: Vec<Secret>,
     /// Failures to sign in.
     pub sign_in_limit: Limit,
     /// Rules for all API keys.

@@ -1,0 +1,226 @@
+//! How does a person sign in at an OpenID provider, and what do we believe of it? authd is a client there (OpenID Connect Core 1.0).
+//!
+//! The flow: `discovery` > `attempt` > `authorize`, the provider's own pages, `callback` > `exchange` > `id_token` > `userinfo`, and
+//! then [`super::arrival`], which all providers outside share. What is believed at each step is checked there, before anything of it
+//! is used. Our own code on `jsonwebtoken` and the one HTTP client, as what libraries leave to their callers is what attacks are about.
+
+mod attempt;
+pub mod authorize;
+mod cached;
+pub mod callback;
+mod discovery;
+pub mod exchange;
+mod id_token;
+mod jwt;
+mod kept;
+mod keys;
+mod userinfo;
+mod vouch;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use policy::snapshot::{Client, Method, Oidc, Provider, Settings};
+use serde_json::{Map, Value};
+
+use super::arrival;
+use crate::outbound::{self, Outbound};
+use crate::pages::csrf::Transport;
+use crate::seal::NoKey;
+use crate::store;
+use cached::{Cached, Wanted};
+use discovery::Metadata;
+use exchange::Party;
+use kept::Kept;
+use keys::Keys;
+
+pub use attempt::{forget, forget_old};
+
+/// What is known of each provider.
+#[derive(Debug, Default)]
+pub struct Relying {
+    peers: Kept<Peer>,
+}
+
+/// A provider, and what it said of itself.
+#[derive(Debug)]
+pub struct Peer {
+    /// Its settings.
+    pub settings: Oidc,
+    outbound: Outbound,
+    metadata: Cached<Metadata, discovery::Error>,
+    keys: Cached<Keys, keys::Error>,
+}
+
+/// Why somebody was not signed in, before it was asked who they are here.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such provider, or it is none whose pages people are sent to.
+    #[error("there is no such way to sign in")]
+    NoProvider,
+    /// The provider's answer cannot be read in one way.
+    #[error("the provider's answer is malformed")]
+    Malformed,
+    /// The answer belongs to no attempt of this browser, or to one that is too old or of another provider.
+    #[error("the answer belongs to no attempt of this browser")]
+    State,
+    /// The answer was given before.
+    #[error("the answer was used before")]
+    Replayed,
+    /// The answer comes from another issuer.
+    #[error("the answer comes from another issuer")]
+    Issuer,
+    /// The provider says that the person does not sign in.
+    #[error("the provider says no")]
+    Denied,
+    /// What the provider says of itself cannot be had.
+    #[error(transparent)]
+    Discovery(#[from] discovery::Error),
+    /// Its keys cannot be had.
+    #[error(transparent)]
+    Keys(#[from] keys::Error),
+    /// Its servers cannot be reached in the way that is configured.
+    #[error(transparent)]
+    Outbound(#[from] outbound::Error),
+    /// There are no tokens.
+    #[error(transparent)]
+    Exchange(#[from] exchange::Error),
+    /// There is no ID token.
+    #[error("there is no ID token")]
+    NoIdToken,
+    /// The ID token is not the provider's.
+    #[error(transparent)]
+    Jwt(#[from] jwt::Error),
+    /// The ID token is not what was asked for.
+    #[error(transparent)]
+    IdToken(#[from] id_token::Error),
+    /// The userinfo endpoint does not help.
+    #[error(transparent)]
+    Userinfo(#[from] userinfo::Error),
+    /// They may not be here.
+    #[error(transparent)]
+    Arrival(#[from] arrival::Error),
+    /// The database does not answer.
+    #[error("the database does not answer")]
+    Store(#[from] store::Error),
+    /// Nothing can be sealed.
+    #[error(transparent)]
+    Seal(#[from] NoKey),
+}
+
+impl Error {
+    /// The reason as audit lines and metrics name it.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::NoProvider => "NoProvider",
+            Self::Malformed => "Malformed",
+            Self::State => "State",
+            Self::Replayed => "Replayed",
+            Self::Issuer => "Issuer",
+            Self::Denied => "Denied",
+            Self::Discovery(error) => error.reason(),
+            Self::Keys(_) | Self::Outbound(_) => "Unreachable",
+            Self::Exchange(error) => error.reason(),
+            Self::NoIdToken => "NoIdToken",
+            Self::Jwt(jwt::Error::Malformed) => "IdTokenMalformed",
+            Self::Jwt(jwt::Error::Algorithm) => "IdTokenAlgorithm",
+            Self::Jwt(jwt::Error::NoKey | jwt::Error::Signature) => "IdTokenSignature",
+            Self::IdToken(error) => error.reason(),
+            Self::Userinfo(error) => error.reason(),
+            Self::Arrival(error) => error.reason(),
+            Self::Store(_) => "Unavailable",
+            Self::Seal(_) => "Broken",
+        }
+    }
+
+    /// Whether trying again later may help, as opposed to trying something else.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Discovery(discovery::Error::Outbound(_))
+            | Self::Keys(_)
+            | Self::Outbound(_)
+            | Self::Exchange(exchange::Error::Outbound(_) | exchange::Error::Status(_))
+            | Self::Arrival(arrival::Error::Unavailable(_))
+            | Self::Store(_) => true,
+            Self::Userinfo(error) => error.is_passing(),
+            _ => false,
+        }
+    }
+}
+
+impl Relying {
+    /// The provider of that name, with what is known of it.
+    ///
+    /// # Errors
+    /// [`Error::NoProvider`], [`Error::Outbound`].
+    pub fn peer(&self, provider: &Provider) -> Result<Arc<Peer>, Error> {
+        let Method::Oidc(settings) = &provider.method else {
+            return Err(Error::NoProvider);
+        };
+        self.peers.take(&provider.name, settings, || {
+            Ok(Peer {
+                outbound: Outbound::new(&settings.outbound)?,
+                settings: settings.as_ref().clone(),
+                metadata: Cached::default(),
+                keys: Cached::default(),
+            })
+        })
+    }
+}
+
+impl Peer {
+    /// What the provider says of itself.
+    ///
+    /// # Errors
+    /// It was never to be had.
+    pub async fn metadata(&self, now: Timestamp) -> Result<Arc<Metadata>, discovery::Error> {
+        let fetch = || discovery::fetch(&self.outbound, &self.settings.issuer);
+        Ok(self.metadata.take(now, Wanted::Fresh, fetch).await?.0)
+    }
+
+    /// The claims of a token that the provider signed; its keys are fetched again, once, where none fits.
+    ///
+    /// # Errors
+    /// It did not, or its keys cannot be had.
+    async fn verified(&self, token: jwt::Token<'_>, now: Timestamp) -> Result<Map<String, Value>, Error> {
+        let metadata = self.metadata(now).await?;
+        let fetch = || keys::fetch(&self.outbound, &metadata.jwks_uri);
+        let (mut keys, fetched_at) = self.keys.take(now, Wanted::Fresh, fetch).await?;
+        if !token.has_key(&keys) {
+            keys = self.keys.take(now, Wanted::Newer(fetched_at), fetch).await?.0;
+        }
+        Ok(token.verified(&keys)?)
+    }
+
+    /// Who we are there.
+    fn party(&self) -> Result<Party, Error> {
+        match &self.settings.client {
+            Client::Registered { id, proof } => Ok(Party {
+                id: id.clone(),
+                proof: proof.clone(),
+            }),
+            Client::Dynamic { .. } => Err(Error::NoProvider),
+        }
+    }
+}
+
+/// Where the provider sends people back to: exactly what is registered there, whatever host a request names.
+#[must_use]
+pub fn redirect_uri(settings: &Settings, provider: &str) -> String {
+    format!("{}/oauth/{provider}/callback", settings.public_url)
+}
+
+/// How cookies of attempts are kept.
+#[must_use]
+pub fn transport(settings: &Settings) -> Transport {
+    if settings.is_secure() {
+        Transport::Https
+    } else {
+        Transport::Http
+    }
+}

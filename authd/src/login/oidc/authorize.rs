@@ -1,0 +1,66 @@
+//! Sending somebody to the provider: the request for a code (RFC 6749, section 4.1.1; RFC 7636; OpenID Connect Core, section 3.1.2.1).
+
+use http::HeaderValue;
+use policy::snapshot::{Oidc, Provider};
+use url::Url;
+use uuid::Uuid;
+
+use super::attempt::Attempt;
+use super::{Error, redirect_uri, transport};
+use crate::app::App;
+use crate::serving::Serving;
+
+/// What an attempt is for.
+#[derive(Clone, Debug)]
+pub struct Purpose {
+    /// Where the person wants to go, an address that was accepted.
+    pub return_to: Option<String>,
+    /// The session whose account is to be linked; absent: somebody signs in.
+    pub link: Option<Uuid>,
+}
+
+/// Where to send the browser, and the cookie that goes with it.
+#[derive(Debug)]
+pub struct Sent {
+    /// Where.
+    pub to: Url,
+    /// The attempt.
+    pub cookie: HeaderValue,
+}
+
+/// Begins an attempt.
+///
+/// # Errors
+/// The provider cannot be used now, or at all.
+pub async fn begin(app: &App, serving: &Serving, provider: &Provider, purpose: Purpose) -> Result<Sent, Error> {
+    let peer = app.relying.peer(provider)?;
+    let metadata = peer.metadata(app.now()).await?;
+    let client_id = peer.party()?.id;
+    let attempt = Attempt::begin(&provider.name, purpose.return_to, purpose.link, &app.random, app.now());
+    let redirect_uri = redirect_uri(serving.settings(), &provider.name);
+    let mut to = metadata.authorization_endpoint.clone();
+    fill(&mut to, &peer.settings, &attempt, (&client_id, &redirect_uri));
+    let cookie = attempt.cookie(&serving.sealing, transport(serving.settings()), &app.random)?;
+    Ok(Sent { to, cookie })
+}
+
+fn fill(to: &mut Url, settings: &Oidc, attempt: &Attempt, (client_id, redirect_uri): (&str, &str)) {
+    let mut query = to.query_pairs_mut();
+    query
+        .append_pair("response_type", "code")
+        .append_pair("client_id", client_id)
+        .append_pair("redirect_uri", redirect_uri)
+        .append_pair("scope", &settings.scopes.join(" "))
+        .append_pair("state", &attempt.state)
+        .append_pair("nonce", &attempt.nonce)
+        .append_pair("code_challenge", &attempt.challenge())
+        .append_pair("code_challenge_method", "S256");
+    let wanted = &settings.authentication;
+    if let Some(max_age) = wanted.max_age {
+        query.append_pair("max_age", &max_age.to_string());
+    }
+    if !wanted.acr.is_empty() {
+        query.append_pair("acr_values", &wanted.acr.join(" "));
+    }
+    query.extend_pairs(&settings.authorize_parameters);
+}

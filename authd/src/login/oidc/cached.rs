@@ -1,0 +1,162 @@
+//! A document of a provider, kept: served while it is fresh, fetched by one at a time, and the last good one when fetching fails.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Mutex;
+
+/// How long a document is taken as it is.
+const FRESH: SignedDuration = SignedDuration::from_mins(10);
+/// How much time lies between two attempts to fetch it, whatever asks for it.
+const PAUSE: SignedDuration = SignedDuration::from_secs(30);
+
+/// A document, kept.
+#[derive(Debug)]
+pub(super) struct Cached<T, E> {
+    held: ArcSwapOption<Held<T>>,
+    last: Mutex<Option<Attempt<T, E>>>,
+}
+
+#[derive(Debug)]
+struct Held<T> {
+    document: Arc<T>,
+    fetched_at: Timestamp,
+}
+
+#[derive(Debug)]
+struct Attempt<T, E> {
+    at: Timestamp,
+    outcome: Result<Arc<Held<T>>, E>,
+}
+
+/// What is good enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// A document that is fresh, or the last good one.
+    Fresh,
+    /// One that was fetched after this one, or the last good one.
+    Newer(Timestamp),
+}
+
+impl<T, E> Default for Cached<T, E> {
+    fn default() -> Self {
+        Self {
+            held: ArcSwapOption::empty(),
+            last: Mutex::new(None),
+        }
+    }
+}
+
+impl<T, E: Clone> Cached<T, E> {
+    /// The document, with the time at which it was fetched.
+    ///
+    /// # Errors
+    /// It was never fetched, and cannot be now.
+    pub(super) async fn take<F>(
+        &self,
+        now: Timestamp,
+        wanted: Wanted,
+        fetch: impl FnOnce() -> F,
+    ) -> Result<(Arc<T>, Timestamp), E>
+    where
+        F: Future<Output = Result<T, E>>,
+    {
+        if let Some(held) = self.good_enough(now, wanted) {
+            return Ok(held);
+        }
+        let mut last = self.last.lock().await;
+        if let Some(held) = self.good_enough(now, wanted) {
+            return Ok(held);
+        }
+        let recent = last
+            .as_ref()
+            .filter(|attempt| now.duration_since(attempt.at).abs() < PAUSE);
+        let outcome = match recent {
+            Some(attempt) => attempt.outcome.clone(),
+            None => {
+                let outcome = fetch().await.map(|document| Held {
+                    document: Arc::new(document),
+                    fetched_at: now,
+                });
+                let outcome = outcome.map(|held| {
+                    let held = Arc::new(held);
+                    self.held.store(Some(Arc::clone(&held)));
+                    held
+                });
+                *last = Some(Attempt {
+                    at: now,
+                    outcome: outcome.clone(),
+                });
+                outcome
+            }
+        };
+        let held = self.held.load_full().map_or(outcome, Ok)?;
+        Ok((Arc::clone(&held.document), held.fetched_at))
+    }
+
+    fn good_enough(&self, now: Timestamp, wanted: Wanted) -> Option<(Arc<T>, Timestamp)> {
+        let held = self.held.load_full()?;
+        let good = match wanted {
+            Wanted::Fresh => now.duration_since(held.fetched_at).abs() < FRESH,
+            Wanted::Newer(than) => held.fetched_at > than,
+        };
+        good.then(|| (Arc::clone(&held.document), held.fetched_at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + seconds).unwrap()
+    }
+
+    /// Takes at a time, with a server that answers this; returns what came and how often the server was asked.
+    async fn take(
+        cached: &Cached<u32, &'static str>,
+        seconds: i64,
+        wanted: Wanted,
+        answer: Result<u32, &'static str>,
+    ) -> (Result<u32, &'static str>, u32) {
+        let asked = AtomicU32::new(0);
+        let taken = cached
+            .take(at(seconds), wanted, || async {
+                asked.fetch_add(1, Ordering::Relaxed);
+                answer
+            })
+            .await;
+        (taken.map(|(document, _)| *document), asked.into_inner())
+    }
+
+    #[tokio::test]
+    async fn a_document_is_fetched_when_it_is_old_and_kept_when_that_fails() {
+        let cached = Cached::default();
+        assert_eq!(take(&cached, 0, Wanted::Fresh, Ok(1)).await, (Ok(1), 1));
+        assert_eq!(take(&cached, 599, Wanted::Fresh, Ok(2)).await, (Ok(1), 0));
+        assert_eq!(take(&cached, 600, Wanted::Fresh, Err("away")).await, (Ok(1), 1));
+        assert_eq!(take(&cached, 629, Wanted::Fresh, Ok(2)).await, (Ok(1), 0));
+        assert_eq!(take(&cached, 630, Wanted::Fresh, Ok(2)).await, (Ok(2), 1));
+    }
+
+    #[tokio::test]
+    async fn a_newer_one_is_fetched_at_most_once_in_thirty_seconds() {
+        let cached = Cached::default();
+        assert_eq!(take(&cached, 0, Wanted::Fresh, Ok(1)).await, (Ok(1), 1));
+        assert_eq!(take(&cached, 29, Wanted::Newer(at(0)), Ok(2)).await, (Ok(1), 0));
+        assert_eq!(take(&cached, 30, Wanted::Newer(at(0)), Ok(2)).await, (Ok(2), 1));
+        assert_eq!(take(&cached, 31, Wanted::Newer(at(0)), Ok(3)).await, (Ok(2), 0));
+    }
+
+    #[tokio::test]
+    async fn without_any_the_failure_is_told_until_it_is_time_to_try_again() {
+        let cached = Cached::default();
+        assert_eq!(take(&cached, 0, Wanted::Fresh, Err("away")).await, (Err("away"), 1));
+        assert_eq!(take(&cached, 29, Wanted::Fresh, Ok(1)).await, (Err("away"), 0));
+        assert_eq!(take(&cached, 30, Wanted::Fresh, Ok(1)).await, (Ok(1), 1));
+    }
+}

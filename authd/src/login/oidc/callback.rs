@@ -1,0 +1,210 @@
+//! The provider sends somebody back: whose attempt it is, whether the answer is the provider's, and who arrives.
+
+use http::HeaderMap;
+use policy::snapshot::Provider;
+use serde_json::Value;
+use url::form_urlencoded;
+
+use super::attempt::{self, Attempt};
+use super::vouch::{self, Code, Vouched};
+use super::{Error, redirect_uri, transport};
+use crate::app::App;
+use crate::login::arrival::{self, Arriving};
+use crate::login::outcome::{self, SignedIn, Tried};
+use crate::login::session::Device;
+use crate::serving::Serving;
+
+/// The longest value of a parameter, in bytes.
+const MAX_VALUE: usize = 4096;
+
+/// What the provider says through the browser.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The attempt's state.
+    pub state: String,
+    /// A code; `None`: the provider says no.
+    pub code: Option<String>,
+    /// Who says so (RFC 9207).
+    pub issuer: Option<String>,
+}
+
+impl Answer {
+    /// Reads a query. What occurs twice, and a code together with an error, is refused.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`].
+    pub fn read(query: &str) -> Result<Self, Error> {
+        let (mut state, mut code, mut issuer, mut error) = (None, None, None, None);
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let slot = match &*name {
+                "state" => &mut state,
+                "code" => &mut code,
+                "iss" => &mut issuer,
+                "error" => &mut error,
+                _ => continue,
+            };
+            if slot.is_some() || value.len() > MAX_VALUE {
+                return Err(Error::Malformed);
+            }
+            *slot = Some(value.into_owned());
+        }
+        let state = state.filter(|state| !state.is_empty()).ok_or(Error::State)?;
+        match (code, error) {
+            (Some(code), None) if !code.is_empty() => Ok(Self {
+                state,
+                code: Some(code),
+                issuer,
+            }),
+            (None, Some(_)) => Ok(Self {
+                state,
+                code: None,
+                issuer,
+            }),
+            _ => Err(Error::Malformed),
+        }
+    }
+}
+
+/// What an attempt came to.
+#[derive(Debug)]
+pub struct Finished {
+    /// Who signed in.
+    pub signed_in: SignedIn,
+    /// Where they wanted to go.
+    pub return_to: Option<String>,
+}
+
+/// Somebody comes back from the provider. Whatever comes of it is written down.
+///
+/// # Errors
+/// They are not signed in; nothing was written.
+pub async fn finish(
+    app: &App,
+    serving: &Serving,
+    provider: &Provider,
+    (query, headers): (&str, &HeaderMap),
+    device: Device<'_>,
+) -> Result<Finished, Error> {
+    let outcome = attempted(app, serving, provider, (query, headers), device).await;
+    if let Err(error) = &outcome
+        && !matches!(error, Error::Arrival(_))
+    {
+        tracing::warn!(provider = provider.name, reason = error.reason(), error = %error, "nobody was signed in");
+        let tried = Tried {
+            provider: Some(&provider.name),
+            label: &provider.name,
+            device,
+            user: None,
+            failure: Some(error.reason()),
+        };
+        outcome::write_down(app, serving, &tried);
+    }
+    outcome
+}
+
+async fn attempted(
+    app: &App,
+    serving: &Serving,
+    provider: &Provider,
+    (query, headers): (&str, &HeaderMap),
+    device: Device<'_>,
+) -> Result<Finished, Error> {
+    let answer = Answer::read(query)?;
+    let attempt = spent(app, serving, provider, headers, &answer.state).await?;
+    let Vouched { subject, claims } = vouched(app, serving, provider, &answer, &attempt).await?;
+    let arriving = Arriving {
+        provider,
+        subject: &subject,
+        claims: Value::Object(claims),
+        device,
+    };
+    Ok(Finished {
+        signed_in: arrival::arrive(app, serving, arriving).await?,
+        return_to: attempt.return_to,
+    })
+}
+
+/// The attempt that the answer belongs to, which is used up now.
+async fn spent(
+    app: &App,
+    serving: &Serving,
+    provider: &Provider,
+    headers: &HeaderMap,
+    state: &str,
+) -> Result<Attempt, Error> {
+    let now = app.now();
+    let attempt = Attempt::find(headers, state, &serving.sealing, transport(serving.settings()), now);
+    let attempt = attempt
+        .filter(|attempt| attempt.provider == provider.name)
+        .ok_or(Error::State)?;
+    let ends = attempt.begun_at.saturating_add(attempt::LIFETIME + 1);
+    if app.store.spend("attempt", &attempt.challenge(), ends, now).await? {
+        Ok(attempt)
+    } else {
+        Err(Error::Replayed)
+    }
+}
+
+async fn vouched(
+    app: &App,
+    serving: &Serving,
+    provider: &Provider,
+    answer: &Answer,
+    attempt: &Attempt,
+) -> Result<Vouched, Error> {
+    let peer = app.relying.peer(provider)?;
+    let metadata = peer.metadata(app.now()).await?;
+    let named = answer.issuer.as_deref();
+    if named.map_or(metadata.names_issuer, |issuer| issuer != peer.settings.issuer) {
+        return Err(Error::Issuer);
+    }
+    let code = answer.code.as_deref().ok_or(Error::Denied)?;
+    let redirect_uri = redirect_uri(serving.settings(), &provider.name);
+    let code = Code {
+        code,
+        verifier: &attempt.verifier,
+        nonce: &attempt.nonce,
+        redirect_uri: &redirect_uri,
+    };
+    vouch::person(app, &peer, code).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn b27_an_answer_that_can_be_read_in_two_ways_is_refused() {
+        let code = |state: &str, code: Option<&str>, issuer: Option<&str>| Answer {
+            state: state.to_owned(),
+            code: code.map(str::to_owned),
+            issuer: issuer.map(str::to_owned),
+        };
+        for (query, expected) in [
+            ("state=s&code=c", Ok(code("s", Some("c"), None))),
+            (
+                "state=s&code=c&iss=i&session_state=x",
+                Ok(code("s", Some("c"), Some("i"))),
+            ),
+            (
+                "state=s&error=access_denied&error_description=<script>",
+                Ok(code("s", None, None)),
+            ),
+            ("state=s&state=s&code=c", Err("Malformed")),
+            ("state=s&code=c&code=d", Err("Malformed")),
+            ("state=s&code=c&iss=i&iss=i", Err("Malformed")),
+            ("state=s&code=c&error=e", Err("Malformed")),
+            ("state=s", Err("Malformed")),
+            ("state=s&code=", Err("Malformed")),
+            ("code=c", Err("State")),
+            ("state=&code=c", Err("State")),
+            ("error=access_denied", Err("State")),
+            ("", Err("State")),
+        ] {
+            let read = Answer::read(query).map_err(|error| error.reason());
+            assert_eq!(read, expected, "B27 {query}");
+        }
+        let long = format!("state={}&code=c", "s".repeat(2 << 20));
+        assert!(Answer::read(&long).is_err(), "B01 2 MiB");
+    }
+}

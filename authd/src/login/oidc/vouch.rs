@@ -1,0 +1,90 @@
+//! From a code to a person: what the provider vouches for, all of it checked.
+
+use policy::snapshot::Oidc;
+use secrecy::ExposeSecret as _;
+use serde_json::{Map, Value};
+
+use super::exchange::{self, Tokens};
+use super::id_token::{self, Expected};
+use super::jwt::Token;
+use super::{Error, Peer, userinfo};
+use crate::app::App;
+
+/// A person of whom a provider says that they are there.
+#[derive(Debug)]
+pub struct Vouched {
+    /// The provider's id of the person.
+    pub subject: String,
+    /// What it says of them.
+    pub claims: Map<String, Value>,
+}
+
+/// What a code is exchanged with.
+#[derive(Clone, Copy, Debug)]
+pub struct Code<'a> {
+    /// The code.
+    pub code: &'a str,
+    /// The verifier of the attempt.
+    pub verifier: &'a str,
+    /// The nonce of the attempt.
+    pub nonce: &'a str,
+    /// Where the provider sent it.
+    pub redirect_uri: &'a str,
+}
+
+/// Exchanges the code, and believes what comes if it stands every check.
+///
+/// # Errors
+/// It does not; what came is thrown away.
+pub async fn person(app: &App, peer: &Peer, code: Code<'_>) -> Result<Vouched, Error> {
+    let now = app.now();
+    let metadata = peer.metadata(now).await?;
+    let party = peer.party()?;
+    let grant = [
+        ("grant_type", "authorization_code"),
+        ("code", code.code),
+        ("redirect_uri", code.redirect_uri),
+        ("code_verifier", code.verifier),
+    ];
+    let endpoint = (&metadata.token_endpoint, peer.settings.issuer.as_str());
+    let tokens = exchange::ask(&peer.outbound, endpoint, &party, &grant, (&app.random, now)).await?;
+    let expected = |algorithm| Expected {
+        issuer: &peer.settings.issuer,
+        client_id: &party.id,
+        nonce: Some(code.nonce),
+        authentication: &peer.settings.authentication,
+        access_token: tokens.access_token.expose_secret(),
+        code: Some(code.code),
+        algorithm,
+        now,
+    };
+    let (subject, mut claims) = identified(peer, &tokens, expected).await?;
+    if let (crds::UserInfo::Always, Some(endpoint)) = (peer.settings.userinfo, &metadata.userinfo_endpoint) {
+        let said = userinfo::ask(&peer.outbound, endpoint, &tokens.access_token).await?;
+        userinfo::merge(&mut claims, said, &subject)?;
+    }
+    Ok(Vouched {
+        subject,
+        claims: id_token::about_the_person(claims),
+    })
+}
+
+async fn identified<'a>(
+    peer: &Peer,
+    tokens: &Tokens,
+    expected: impl FnOnce(crds::IdTokenAlgorithm) -> Expected<'a>,
+) -> Result<(String, Map<String, Value>), Error> {
+    let text = tokens.id_token.as_ref().ok_or(Error::NoIdToken)?;
+    let Oidc {
+        id_token_algorithms, ..
+    } = &peer.settings;
+    let token = Token::read(text.expose_secret(), id_token_algorithms)?;
+    let expected = expected(token.algorithm);
+    // A token that says that it is something else is no ID token, whoever signed it.
+    if token.typ.as_deref().is_some_and(|typ| !typ.eq_ignore_ascii_case("jwt")) {
+        return Err(Error::NoIdToken);
+    }
+    let claims = peer.verified(token, expected.now).await?;
+    let subject = id_token::check(&claims, &expected)?;
+    Ok((subject, claims))
+}
