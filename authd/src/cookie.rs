@@ -20,6 +20,13 @@ pub fn set(settings: &Settings, token: &str, expires_at: Option<i64>) -> Option<
     (value.len() <= 4096).then_some(value)
 }
 
+/// How long the value of `Set-Cookie` is at most, in bytes, for tokens of so many bytes.
+#[must_use]
+pub fn longest(settings: &Settings, token: usize) -> usize {
+    let expires = "; Expires=Thu, 01 Jan 1970 00:00:00 GMT".len();
+    settings.cookie.name.len() + "=".len() + token + expires + attributes(settings).len()
+}
+
 /// Takes the cookie away.
 #[must_use]
 pub fn clear(settings: &Settings) -> HeaderValue {

@@ -63,7 +63,7 @@ pub async fn check(app: &App, serving: &Serving, check: &Check<'_>) -> Verdict {
             return Verdict::Unavailable;
         }
         // A browser sends its cookie by itself: a stale one must not keep anybody from a public page.
-        Err(error) if check.credential.is_cookie() => (Caller::anonymous(), Some(error)),
+        Err(error) if check.credential.is_cookie() => (serving.anonymous(), Some(error)),
         Err(error) => {
             refused(app, serving, check, None, (Some(&error), None));
             return match count_guess(app, serving, check.client_ip, &error) {

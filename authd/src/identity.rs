@@ -6,6 +6,7 @@
 pub mod api_key;
 pub mod caller;
 pub mod credential;
+pub mod headers;
 pub mod session;
 
 use std::net::IpAddr;
@@ -109,7 +110,7 @@ impl From<store::Error> for Error {
 /// The credential is not accepted. Nothing shown at all is nobody in particular, which is no error.
 pub async fn identify(app: &App, serving: &Serving, credential: Credential<'_>) -> Result<Arc<Caller>, Error> {
     let shown = match credential {
-        Credential::None => return Ok(Caller::anonymous()),
+        Credential::None => return Ok(serving.anonymous()),
         Credential::Malformed(malformed) => return Err(Error::Malformed(malformed)),
         Credential::Token(text) | Credential::Cookie(text) | Credential::Key(text) => text,
     };

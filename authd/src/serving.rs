@@ -13,6 +13,9 @@ use quick_cache::sync::Cache;
 use secrecy::{ExposeSecret as _, SecretBox};
 use url::Url;
 
+use crate::cookie;
+use crate::identity::headers::{self, Headers};
+use crate::identity::{Caller, Means as Shown};
 use crate::login::hashing::Hashing;
 use crate::login::policy::Policy;
 use crate::pages::Site;
@@ -51,6 +54,8 @@ pub struct Serving {
     pub hashing: Arc<Hashing>,
     /// What a new password must be like.
     pub passwords: Policy,
+    headers: Headers,
+    anonymous: Arc<Caller>,
     decisions: Cache<DecisionKey, Arc<Decision>>,
 }
 
@@ -66,6 +71,9 @@ pub enum Error {
     /// No key seals.
     #[error("`encryptionKeys`: {0}")]
     Sealing(#[from] NoKey),
+    /// A name of an identity header cannot be used.
+    #[error("identity headers: {0}")]
+    Headers(#[from] headers::NotAName),
     /// `publicUrl` is not a URL.
     #[error("`publicUrl` is not a URL: {0}")]
     PublicUrl(#[from] url::ParseError),
@@ -100,14 +108,20 @@ impl Serving {
         } else {
             Transport::Http
         };
+        let tokens = Tokens::new(
+            Arc::clone(&key_ring),
+            &settings.public_url,
+            &settings.public_url,
+            lifetime,
+        );
+        let headers = Headers::new(&settings.identity_headers, cookie::longest(settings, tokens.longest()))?;
+        let nobody = Principal::anonymous();
+        let nobody_headers = headers.of(&nobody);
         Ok(Self {
             generation: before.map_or(1, |before| before.generation + 1),
-            tokens: Tokens::new(
-                Arc::clone(&key_ring),
-                &settings.public_url,
-                &settings.public_url,
-                lifetime,
-            ),
+            tokens,
+            headers,
+            anonymous: Arc::new(Caller::new(nobody, Shown::Nothing, nobody_headers, (0, 0), 0)),
             key_ring,
             csrf: Csrf::new(means.form_key, transport),
             sealing: sealing(settings, means)?,
@@ -144,6 +158,19 @@ impl Serving {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         self.engine.settings()
+    }
+
+    /// Nobody in particular.
+    #[must_use]
+    pub fn anonymous(&self) -> Arc<Caller> {
+        Arc::clone(&self.anonymous)
+    }
+
+    /// Somebody who was identified as of an epoch of the accounts, last seen at that second.
+    #[must_use]
+    pub fn caller(&self, principal: Principal, means: Shown, epoch: u64, seen: i64) -> Caller {
+        let headers = self.headers.of(&principal);
+        Caller::new(principal, means, headers, (self.generation, epoch), seen)
     }
 
     /// The name of the provider whose passwords authd keeps, if one is declared.

@@ -183,6 +183,23 @@ impl Tokens {
         Ok(token)
     }
 
+    /// How long a token is, in bytes: all are equally long, until the year 2286.
+    pub fn longest(&self) -> usize {
+        let far = 9_999_999_999;
+        let claims = Claims {
+            account: Uuid::nil(),
+            token: Uuid::nil(),
+            session: Uuid::nil(),
+            issued_at: far,
+            expires_at: Some(far),
+        };
+        let payload = parse::payload(&claims, &self.issuer, &self.audience).len();
+        let header = self.keys.load().signing().map_or(0, |key| key.header().len());
+        let parts = [header, payload, parse::MAX_SIGNATURE_BYTES];
+        let encoded = parts.map(|bytes| base64::encoded_len(bytes, false).unwrap_or(bytes * 2));
+        encoded.iter().sum::<usize>() + 2
+    }
+
     /// What `token` says, if we made it, nobody changed it, and it is good at `now`.
     ///
     /// Revocation is not asked here: it may change between two looks at the same token.

@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{AuthdStatus, Duration, NamespaceSelector, SecretKeyRef};
+use crate::{AuthdStatus, Duration, IdentityHeaders, NamespaceSelector, SecretKeyRef};
 
 /// One instance of authd.
 #[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
@@ -80,6 +80,10 @@ pub struct AuthdSpec {
     /// Rules for all API keys.
     #[serde(default)]
     pub api_keys: ApiKeys,
+    /// How applications are told who is calling. Every answer that lets a request pass has all of these headers, empty where there
+    /// is nothing to say.
+    #[serde(default)]
+    pub identity_headers: IdentityHeaders,
     /// Addresses of the proxies whose questions are answered and whose forwarded headers are believed, as CIDR.
     #[serde(default = "loopback")]
     #[schemars(

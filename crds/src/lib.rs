@@ -15,6 +15,7 @@ mod auth_provider;
 mod authd;
 mod condition;
 mod duration;
+mod identity_headers;
 mod kind;
 pub mod published;
 mod reference;
@@ -35,6 +36,7 @@ pub use authd::{
 };
 pub use condition::{ConditionType, Reason};
 pub use duration::{Duration, InvalidDuration};
+pub use identity_headers::{HeaderName, HeaderNames, HeaderPreset, IdentityHeaders};
 pub use kind::{GROUP, KINDS, Kind, VERSION};
 pub use reference::{NamespaceSelector, ProviderRef, SecretKeyRef};
 pub use role_mapping::{Grant, GroupGrant, GroupGrants, OnAbsent, OnNoMatch, RoleMapping, RoleMappingSpec, When};

@@ -7,6 +7,7 @@ pub mod cedar;
 pub mod compile;
 pub mod email;
 pub mod engine;
+pub mod identity_headers;
 pub mod principal;
 pub mod problem;
 pub mod resources;

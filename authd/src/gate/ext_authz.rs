@@ -16,6 +16,8 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
+use policy::Principal;
+use policy::identity_headers::known;
 use policy::principal::Identity;
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value};
@@ -46,19 +48,6 @@ const MAX_HEADERS: usize = 256;
 
 /// The key of `context_extensions` with which a route names the AccessPolicy that has to govern the request's host.
 const POLICY: &str = "policy";
-
-/// What applications take for an identity beside our own names.
-static OTHER_IDENTITIES: [HeaderName; 9] = [
-    HeaderName::from_static("x-auth-assertion"),
-    HeaderName::from_static("x-forwarded-user"),
-    HeaderName::from_static("x-forwarded-email"),
-    HeaderName::from_static("x-forwarded-groups"),
-    HeaderName::from_static("x-forwarded-preferred-username"),
-    HeaderName::from_static("remote-user"),
-    HeaderName::from_static("remote-email"),
-    HeaderName::from_static("remote-name"),
-    HeaderName::from_static("remote-groups"),
-];
 
 /// Answers a check.
 pub async fn serve<B>(app: Arc<App>, peer: IpAddr, request: http::Request<B>) -> Response<Body>
@@ -216,21 +205,23 @@ fn passed(caller: &Caller, response: &Response<Full<Bytes>>, sent: &HeaderMap) -
     CheckResponse {
         status: Some(Status { code: Code::Ok.into() }),
         http_response: Some(HttpResponse::Ok(passed)),
-        dynamic_metadata: Some(metadata(caller)),
+        dynamic_metadata: Some(metadata(&caller.principal)),
     }
 }
 
 /// Names that the client sent and that an application may read as one of an identity: `X_Auth_User` is `X-Auth-User` to many.
 /// Those that the answer sets are not among them, as Envoy removes after it has set.
 fn lies(sent: &HeaderMap, said: &HeaderMap) -> impl Iterator<Item = String> {
-    let reads_as = |name: &HeaderName, known: &HeaderName| {
+    let reads_as = |name: &HeaderName, known: &str| {
         let canonical = |byte: u8| if byte.is_ascii_alphanumeric() { byte } else { b'-' };
-        name.as_str().bytes().map(canonical).eq(known.as_str().bytes())
+        name.as_str().bytes().map(canonical).eq(known.bytes())
     };
-    let identities = || said.keys().chain(&OTHER_IDENTITIES);
+    let is_read = move |name: &HeaderName| {
+        said.keys().any(|ours| reads_as(name, ours.as_str())) || known().any(|ours| reads_as(name, ours))
+    };
     let lies = sent
         .keys()
-        .filter(move |name| !said.contains_key(*name) && identities().any(|known| reads_as(name, known)));
+        .filter(move |name| !said.contains_key(*name) && is_read(name));
     lies.map(HeaderName::to_string)
 }
 
@@ -273,14 +264,13 @@ fn option(name: &HeaderName, value: &HeaderValue) -> HeaderOption {
 }
 
 /// Who passes, for access logs and later filters of Envoy. Nothing of it is a secret or an address.
-fn metadata(caller: &Caller) -> Struct {
+fn metadata(principal: &Principal) -> Struct {
     let value = |kind| Value { kind: Some(kind) };
     let text = |text: &str| value(Kind::StringValue(text.to_owned()));
     let list = |names: &mut dyn Iterator<Item = &String>| {
         let values = names.map(|name| text(name)).collect();
         value(Kind::ListValue(ListValue { values }))
     };
-    let principal = &caller.principal;
     let (kind, id, provider) = match principal.identity() {
         Identity::Anonymous => ("anonymous", "", ""),
         Identity::Service(service) => ("service", service.as_str(), ""),

@@ -111,7 +111,7 @@ async fn declared(app: &App, serving: &Serving, key: &Key, digest: &[u8; 32], ep
         digest: *digest,
         expires_at: key.expires_at(),
     };
-    Ok(Caller::new(principal, means, (serving.generation, epoch), now))
+    Ok(serving.caller(principal, means, epoch, now))
 }
 
 async fn personal(app: &App, serving: &Serving, key: ActiveKey, epoch: u64) -> Result<Caller, Error> {
@@ -136,7 +136,7 @@ async fn personal(app: &App, serving: &Serving, key: ActiveKey, epoch: u64) -> R
         expires_at,
     };
     // Not seen yet by this process, so that the first use is written down.
-    Ok(Caller::new(principal, means, (serving.generation, epoch), i64::MIN / 2))
+    Ok(serving.caller(principal, means, epoch, i64::MIN / 2))
 }
 
 /// The instance's list and the key's own: each narrows. A list that cannot be read opens nothing.

@@ -39,7 +39,7 @@ pub(super) async fn identify(app: &App, serving: &Serving, token: &str, epoch: u
         .last_seen_at
         .as_second()
         .max(app.uses.last_of_session(session.id).unwrap_or(i64::MIN));
-    Ok(Caller::new(principal, means, (serving.generation, epoch), seen))
+    Ok(serving.caller(principal, means, epoch, seen))
 }
 
 /// The principal of an account that signed in with a provider.

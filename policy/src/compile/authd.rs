@@ -4,6 +4,7 @@ use crds::published::{SIGNING_KEYS_ENTRY, signing_keys_secret};
 use crds::{Algorithm, Authd, Reason, ResourceExt};
 use ipnet::IpNet;
 
+use super::identity_headers;
 use super::scope::{Scope, finite, full_name, problem, seconds};
 use crate::problem::Problem;
 use crate::secret::{Secret, secret};
@@ -27,6 +28,7 @@ pub(super) fn compile(scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Option<
     let api_keys = take.or_problem(api_keys(authd));
     let cookie = take.or_problem(cookie(authd));
     let encryption_keys = take.or_problem(encryption_keys(scope));
+    let identity_headers = identity_headers::compile(authd, take.problems);
     Some(Settings {
         instance: full_name(authd),
         public_url: spec.public_url.trim_end_matches('/').to_owned(),
@@ -51,6 +53,7 @@ pub(super) fn compile(scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Option<
             window: window?,
         },
         api_keys: api_keys?,
+        identity_headers: identity_headers?,
         trusted_proxies: trusted_proxies?,
     })
 }

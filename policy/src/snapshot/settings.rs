@@ -6,6 +6,7 @@ use crds::{Algorithm, DefaultRole, SameSite};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::identity_headers::IdentityHeaders;
 use crate::secret::Secret;
 
 /// How the instance behaves: the fields of an Authd with their defaults, durations in seconds.
@@ -41,6 +42,9 @@ pub struct Settings {
     pub sign_in_limit: Limit,
     /// Rules for all API keys.
     pub api_keys: ApiKeys,
+    /// How applications are told who is calling.
+    #[serde(default, skip_serializing_if = "IdentityHeaders::is_usual")]
+    pub identity_headers: IdentityHeaders,
     /// Whose questions are answered and whose forwarded headers are believed.
     pub trusted_proxies: Vec<IpNet>,
 }
