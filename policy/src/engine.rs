@@ -4,6 +4,7 @@
 //! words ([`explain`]). What may be remembered of an answer, and under which key, is said by [`slice::Slice::key`]; remembering it
 //! is the caller's.
 
+mod ask;
 pub mod decide;
 pub mod explain;
 pub mod roles;
