@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{AuthdStatus, Duration, IdentityHeaders, NamespaceSelector, SecretKeyRef};
+use crate::{AuthdStatus, Cookie, Duration, IdentityHeaders, NamespaceSelector, SecretKeyRef};
 
 /// One instance of authd.
 #[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
@@ -34,6 +34,7 @@ use crate::{AuthdStatus, Duration, IdentityHeaders, NamespaceSelector, SecretKey
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("!has(self.cookie) || !has(self.cookie.name) || !self.cookie.name.matches('(?i)^__(host|secure)-') || self.publicUrl.startsWith('https:')").message("browsers take a cookie named `__Host-` or `__Secure-` over https alone, and `publicUrl` is http"))]
 pub struct AuthdSpec {
     /// Where people reach the sign-in page, without a path: `https://auth.example.com`. Plain http only on this machine
     /// (`localhost`, a name below `.localhost`, `127.0.0.1`, `[::1]`).
@@ -124,44 +125,6 @@ pub struct Storage {
     /// A PersistentVolumeClaim of this namespace.
     #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub claim_name: String,
-}
-
-/// The session cookie.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Cookie {
-    /// Its name.
-    #[schemars(length(min = 1, max = 64), regex(pattern = "^[A-Za-z0-9_-]+$"))]
-    pub name: String,
-    /// The domain whose hosts share the sign-in, such as `example.com`. Absent: the host of `publicUrl` alone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(min = 1, max = 253),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$")
-    )]
-    pub domain: Option<String>,
-    /// When a browser sends it with requests from other sites.
-    pub same_site: SameSite,
-}
-
-impl Default for Cookie {
-    fn default() -> Self {
-        Self {
-            name: "token".to_owned(),
-            domain: None,
-            same_site: SameSite::Lax,
-        }
-    }
-}
-
-/// When a browser sends a cookie with requests from other sites.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SameSite {
-    /// Only when somebody follows a link.
-    #[default]
-    Lax,
-    /// Never.
-    Strict,
 }
 
 /// Session tokens.

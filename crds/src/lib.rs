@@ -14,6 +14,7 @@ mod api_key;
 mod auth_provider;
 mod authd;
 mod condition;
+mod cookie;
 mod duration;
 mod identity_headers;
 mod kind;
@@ -31,10 +32,11 @@ pub use auth_provider::{
     DynamicRegistration, IdTokenAlgorithm, Oidc, Outbound, Password, TrustEmail, UserInfo,
 };
 pub use authd::{
-    AdminContact, Algorithm, ApiKeys, Authd, AuthdSpec, BootstrapAdmin, Cookie, DefaultRole, Passwords, RateLimit,
-    RateLimits, SameSite, Sessions, SignOut, SignUp, Storage, Tenant, Tokens,
+    AdminContact, Algorithm, ApiKeys, Authd, AuthdSpec, BootstrapAdmin, DefaultRole, Passwords, RateLimit, RateLimits,
+    Sessions, SignOut, SignUp, Storage, Tenant, Tokens,
 };
 pub use condition::{ConditionType, Reason};
+pub use cookie::{Cookie, SameSite};
 pub use duration::{Duration, InvalidDuration};
 pub use identity_headers::{HeaderName, HeaderNames, HeaderPreset, IdentityHeaders};
 pub use kind::{GROUP, KINDS, Kind, VERSION};

@@ -143,6 +143,50 @@ fn an_authd_is_refused_with_a_reason() {
 }
 
 #[test]
+fn e04_a_cookie_that_browsers_would_not_take_is_refused_with_a_reason() {
+    let cookie = |url: &str, cookie: Value| json!({"publicUrl": url, "cookie": cookie});
+    for (url, good) in [
+        ("https://a.example.com", json!({"name": "__Host-authd"})),
+        (
+            "https://a.example.com",
+            json!({"name": "__Secure-authd", "domain": "example.com"}),
+        ),
+        ("http://localhost:8080", json!({"name": "host"})),
+    ] {
+        check("Authd", &cookie(url, good), &[]);
+    }
+    for (url, bad, expected) in [
+        (
+            "https://a.example.com",
+            json!({"name": "__Host-authd", "domain": "example.com"}),
+            "for one host: leave out `domain`",
+        ),
+        (
+            "http://localhost:8080",
+            json!({"name": "__Host-authd"}),
+            "over https alone",
+        ),
+        (
+            "http://localhost:8080",
+            json!({"name": "__Secure-authd"}),
+            "over https alone",
+        ),
+        (
+            "https://a.example.com",
+            json!({"name": "__host-authd"}),
+            "with these capitals",
+        ),
+        (
+            "https://a.example.com",
+            json!({"name": "__HOST-authd"}),
+            "with these capitals",
+        ),
+    ] {
+        check("Authd", &cookie(url, bad), &[expected]);
+    }
+}
+
+#[test]
 fn an_access_policy_is_refused_with_a_reason() {
     let rules = |rules: Value| json!({"hosts": ["a.example.com"], "rules": rules});
     check("AccessPolicy", &rules(json!([{"allow": {"anyone": true}}])), &[]);

@@ -95,6 +95,22 @@ fn a_cookie_of_another_spelling_is_not_ours() {
     check("E04", &[("cookie", b"Token=a")], Credential::None);
     check("E04", &[("cookie", b"=token=a")], Credential::None);
     check("E04", &[("cookie", b"  token=a")], Credential::None);
+    let host = |cookie: &[u8]| {
+        let mut headers = http::HeaderMap::new();
+        headers.insert("cookie", http::HeaderValue::from_bytes(cookie).unwrap());
+        matches!(Credential::read(&headers, "__Host-sid"), Credential::Cookie("a"))
+    };
+    assert!(host(b"__Host-sid=a"), "E04 control");
+    for other in [
+        "__HOST-sid=a",
+        "__host-sid=a",
+        "=__Host-sid=a",
+        "\"__Host-sid\"=a",
+        "  __Host-sid=a",
+        "sid=a",
+    ] {
+        assert!(!host(other.as_bytes()), "E04: {other}");
+    }
     check("E04", &[("cookie", b"token =a")], Credential::None);
 }
 
