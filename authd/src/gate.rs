@@ -4,9 +4,11 @@
 
 pub mod answer;
 pub mod asked;
+pub mod asker;
 pub mod counts;
 pub mod ext_authz;
 pub mod facts;
+mod form;
 pub mod forward_auth;
 #[cfg(test)]
 mod tests;
@@ -46,6 +48,8 @@ pub enum Verdict {
     Allow(Arc<Caller>),
     /// Nobody is signed in, and somebody must be. The reason says what was wrong with what was shown, if anything.
     SignIn(Option<identity::Error>),
+    /// The person signed in too long ago for this: so many seconds ago would do.
+    SignInAgain(u64),
     /// The caller is known and may not.
     Forbid(Denial),
     /// Too many wrong keys came from this address.

@@ -16,6 +16,7 @@ use crate::api::caller::Peer;
 use crate::app::{App, Parts};
 use crate::audit::Audit;
 use crate::clock::Clock;
+use crate::gate::facts::{Dialect, ENVOY};
 use crate::gate::forward_auth;
 use crate::own_secrets::OwnSecrets;
 use crate::random::Random;
@@ -228,12 +229,32 @@ impl Stand {
 
     /// What a proxy is told about `GET https://app.example.com<uri>` with these headers.
     pub(crate) async fn ask(&self, uri: &str, headers: &[(&str, &str)]) -> Answer {
-        let mut request = Request::get("/verify/forward")
-            .header("x-forwarded-method", "GET")
-            .header("x-forwarded-proto", "https")
-            .header("x-forwarded-host", "app.example.com")
-            .header("x-forwarded-uri", uri)
-            .header("x-forwarded-for", "203.0.113.9");
+        self.ask_in(Dialect::Forward, ("GET", uri), headers).await
+    }
+
+    /// What a proxy of this dialect is told about a request for `https://app.example.com<uri>` with these headers.
+    pub(crate) async fn ask_in(
+        &self,
+        dialect: Dialect,
+        (method, uri): (&str, &str),
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let request = match dialect {
+            Dialect::Nginx => Request::get("/verify/nginx")
+                .header("x-original-method", method)
+                .header("x-original-url", format!("https://app.example.com{uri}")),
+            Dialect::Forward => Request::get("/verify/forward")
+                .header("x-forwarded-method", method)
+                .header("x-forwarded-proto", "https")
+                .header("x-forwarded-host", "app.example.com")
+                .header("x-forwarded-uri", uri),
+            // Over gRPC it is the same request, in a message.
+            Dialect::Envoy | Dialect::Grpc => Request::builder()
+                .method(method)
+                .uri(format!("{ENVOY}{uri}"))
+                .header("host", "app.example.com"),
+        };
+        let mut request = request.header("x-forwarded-for", "203.0.113.9");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

@@ -11,7 +11,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use http_body_util::Full;
 use policy::Target;
 
-use super::answer::{self, Asker};
+use super::answer;
+use super::asker::Asker;
 use super::counts::Outcome;
 use super::facts::{Dialect, Refused};
 use super::{Check, Verdict, check};
@@ -127,7 +128,7 @@ pub async fn ask(app: &App, serving: &Serving, asked: &Asked<'_>) -> Answered {
 fn outcome(verdict: &Verdict) -> Outcome {
     match verdict {
         Verdict::Allow(_) => Outcome::Allow,
-        Verdict::SignIn(_) => Outcome::SignIn,
+        Verdict::SignIn(_) | Verdict::SignInAgain(_) => Outcome::SignIn,
         Verdict::Forbid(_) => Outcome::Forbid,
         Verdict::Limited(_) => Outcome::Limited,
         Verdict::Unavailable => Outcome::Unavailable,

@@ -8,11 +8,13 @@ local IDENTITY = {
 }
 -- What authd reads of the client's headers. Nothing else leaves.
 local ASKED = {
-  "cookie", "authorization", "accept", "user-agent", "origin", "x-requested-with", "sec-fetch-mode", "upgrade",
+  "cookie", "authorization", "accept", "user-agent", "origin", "x-requested-with", "sec-fetch-mode", "upgrade", "content-type",
   "access-control-request-method", "x-request-id",
 }
 -- What a client is told when it may not pass.
-local TOLD = { "location", "set-cookie", "www-authenticate", "content-type", "content-security-policy", "cache-control", "retry-after" }
+local TOLD = { "location", "set-cookie", "www-authenticate", "content-type", "content-security-policy", "cache-control", "retry-after",
+  "grpc-status", "grpc-message",
+}
 
 -- HAProxy counts the lines of a header from 0.
 local function lines(header)

@@ -1,8 +1,17 @@
 //! What proxies, clients and applications are told.
 
+use policy::engine::Denial;
 use policy::identity_headers::{IdentityHeaders, known};
+use policy::{Target, target::Scheme};
 
-use crate::stand::{RESOURCES, Stand};
+use crate::gate::asker::Asker;
+use crate::gate::facts::Dialect;
+use crate::gate::{Verdict, answer};
+use crate::identity;
+use crate::shared::Limited;
+use crate::stand::{Answer, RESOURCES, Stand};
+
+const DIALECTS: [Dialect; 3] = [Dialect::Nginx, Dialect::Forward, Dialect::Envoy];
 
 /// The usual resources, with more fields of the instance.
 fn with(fields: &str) -> String {
@@ -61,6 +70,153 @@ async fn what_lets_a_request_pass_says_nothing_but_who_is_calling() {
         for name in answer.headers.keys().map(http::HeaderName::as_str) {
             let ours = owned.contains(&name) || known().any(|known| known == name);
             assert!(ours || name == "cache-control", "D32: {name}");
+        }
+    }
+}
+
+/// Status, whether there is a way to the sign-in page, the challenge, `grpc-status`.
+fn told(answer: &Answer) -> (u16, bool, &str, &str) {
+    (
+        answer.status.as_u16(),
+        !answer.header("location").is_empty(),
+        answer.header("www-authenticate"),
+        answer.header("grpc-status"),
+    )
+}
+
+#[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table is as long as its rows")]
+async fn each_client_is_refused_in_its_own_way() {
+    const BEARER: &str = "Bearer realm=\"authd\"";
+    let html = ("accept", "text/html,application/xhtml+xml");
+    let websocket = ("upgrade", "websocket");
+    let asks = ("access-control-request-method", "PUT");
+    let origin = ("origin", "https://elsewhere.example.com");
+    let program = (401, false, BEARER, "");
+    let stand = Stand::new().await;
+    for (case, method, headers, expected) in [
+        ("a navigation", "GET", &[html][..], (302, true, "", "")),
+        ("D36: fetch", "GET", &[html, ("sec-fetch-mode", "cors")], program),
+        (
+            "D36: XHR",
+            "GET",
+            &[html, ("x-requested-with", "XMLHttpRequest")],
+            program,
+        ),
+        ("D36: JSON", "GET", &[("accept", "application/json")], program),
+        ("D35: a form", "POST", &[html, ("sec-fetch-mode", "navigate")], program),
+        (
+            "D26: a WebSocket",
+            "GET",
+            &[html, websocket, ("sec-fetch-mode", "websocket")],
+            program,
+        ),
+        ("D26: a WebSocket of an old browser", "GET", &[html, websocket], program),
+        (
+            "D26: a preflight",
+            "OPTIONS",
+            &[html, asks, origin, ("sec-fetch-mode", "cors")],
+            program,
+        ),
+        (
+            "D26: a preflight that lies",
+            "OPTIONS",
+            &[html, asks, origin, ("sec-fetch-mode", "navigate")],
+            program,
+        ),
+        ("D26: TRACE", "TRACE", &[html], program),
+        (
+            "curl",
+            "GET",
+            &[("accept", "*/*"), ("user-agent", "curl/8.5.0")],
+            program,
+        ),
+        (
+            "git",
+            "GET",
+            &[("accept", "*/*"), ("user-agent", "git/2.46.0")],
+            program,
+        ),
+        ("docker", "GET", &[("user-agent", "docker/27.0 go/go1.22")], program),
+        (
+            "gRPC",
+            "POST",
+            &[("content-type", "application/grpc")],
+            (401, false, BEARER, "16"),
+        ),
+        (
+            "gRPC with Protobuf",
+            "POST",
+            &[("content-type", "application/grpc+proto")],
+            (401, false, BEARER, "16"),
+        ),
+        ("not gRPC", "POST", &[("content-type", "application/graphql")], program),
+    ] {
+        for dialect in DIALECTS {
+            let answer = stand.ask_in(dialect, (method, "/a"), headers).await;
+            let expected = match (dialect, expected) {
+                (Dialect::Nginx, (302, location, challenge, grpc)) => (401, location, challenge, grpc),
+                (_, expected) => expected,
+            };
+            assert_eq!(told(&answer), expected, "{case}: {dialect:?}");
+        }
+    }
+    let open = stand
+        .ask_in(Dialect::Forward, ("OPTIONS", "/public"), &[asks, origin])
+        .await;
+    assert_eq!(told(&open), (200, false, "", ""), "D26 control: a rule lets anyone");
+}
+
+#[tokio::test]
+async fn a_grpc_client_reads_why_it_is_refused() {
+    let stand = Stand::new().await;
+    stand.account("ann@example.com", crate::store::Role::User).await;
+    let ann = format!("Bearer {}", stand.sign_in("ann@example.com").await);
+    let headers = [("content-type", "application/grpc"), ("authorization", &ann)];
+    let answer = stand.ask_in(Dialect::Envoy, ("POST", "/admin"), &headers).await;
+    assert_eq!(told(&answer), (403, false, "", "7"));
+    assert_eq!(answer.header("grpc-message"), "you may not do this");
+    assert_eq!((answer.header("content-type"), &*answer.body), ("application/grpc", ""));
+    let answer = stand.ask_in(Dialect::Envoy, ("POST", "/a"), &headers).await;
+    assert_eq!(answer.status, 200, "control");
+}
+
+#[tokio::test]
+async fn no_refusal_is_a_permit_to_any_proxy_and_none_sets_two_cookies() {
+    let stand = Stand::new().await;
+    let serving = stand.app.serving().unwrap();
+    let target = Target::read(b"GET", Scheme::Https, b"app.example.com", b"/a").unwrap();
+    let denials = [
+        Denial::UnknownHost,
+        Denial::NoRule,
+        Denial::Pending,
+        Denial::KeyEndpoint,
+        Denial::EvaluationError,
+    ];
+    let mut verdicts: Vec<Verdict> = denials.into_iter().map(Verdict::Forbid).collect();
+    verdicts.extend([
+        Verdict::SignIn(None),
+        Verdict::SignIn(Some(identity::Error::Revoked)),
+        Verdict::SignInAgain(900),
+        Verdict::Limited(Limited { retry_after: 7 }),
+        Verdict::Unavailable,
+    ]);
+    for dialect in DIALECTS {
+        for asker in [Asker::Navigation, Asker::Program, Asker::Grpc] {
+            for verdict in &verdicts {
+                let answer = answer::refuse(verdict, dialect, asker, &target, &serving);
+                let case = format!("{verdict:?} {dialect:?} {asker:?}");
+                assert!(answer.status().as_u16() >= 300, "D19: {case}");
+                assert_eq!(
+                    answer.headers().contains_key("grpc-status"),
+                    asker == Asker::Grpc,
+                    "{case}"
+                );
+                assert!(answer.headers().get_all("set-cookie").iter().count() <= 1, "{case}");
+                assert_eq!(answer.headers()["cache-control"], "no-store", "E17: {case}");
+                let understood = [401, 403, 503].contains(&answer.status().as_u16());
+                assert!(dialect != Dialect::Nginx || understood, "{case}: nginx makes 500 of it");
+            }
         }
     }
 }
