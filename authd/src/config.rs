@@ -209,6 +209,9 @@ pub struct Explain {
     /// With `--user`: look the account up in this data folder.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// With `--user`: how long ago they signed in, such as `2h`. Without it, just now.
+    #[arg(long, value_name = "DURATION", default_value = "1ms", hide_default_value = true, value_parser = milliseconds)]
+    pub signed_in_ago: i64,
     /// The method.
     #[arg(long, default_value = "GET")]
     pub method: String,
@@ -223,6 +226,14 @@ pub struct Explain {
     pub output: Output,
     /// What is to be reached.
     pub url: String,
+}
+
+fn milliseconds(text: &str) -> Result<i64, String> {
+    let read = crds::Duration::from(text)
+        .milliseconds()
+        .map_err(|error| error.to_string())?;
+    let read = read.and_then(|milliseconds| i64::try_from(milliseconds).ok());
+    read.ok_or_else(|| format!("`{text}` has no end: give a duration such as `2h`"))
 }
 
 /// Who asks.

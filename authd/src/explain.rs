@@ -36,9 +36,12 @@ pub fn run(explain: &config::Explain) -> anyhow::Result<ExitCode> {
                 explain.method, explain.url
             )
         })?;
+    let now = Clock::System.now().as_millisecond();
+    let person = explain.who.user.as_ref();
     let context = Context {
         client_ip: explain.client_ip,
-        now: Clock::System.now().as_millisecond(),
+        now,
+        signed_in_at: person.map(|_| now.saturating_sub(explain.signed_in_ago)),
     };
     let explanation = engine.explain(&principal, &target, &context);
     match explain.output {

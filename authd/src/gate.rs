@@ -79,6 +79,7 @@ pub async fn check(app: &App, serving: &Serving, check: &Check<'_>) -> Verdict {
     let context = Context {
         client_ip: check.client_ip,
         now: app.now().as_millisecond(),
+        signed_in_at: caller.signed_in_at(),
     };
     let decision = serving.decide(&caller.principal, check.target, &context);
     if let Some(denial) = decision.shadow {
@@ -101,10 +102,10 @@ pub async fn check(app: &App, serving: &Serving, check: &Check<'_>) -> Verdict {
                 (fault.as_ref(), Some((denial, &decision))),
             );
             let nobody_could = matches!(denial, Denial::UnknownHost | Denial::BrokenPolicy | Denial::OtherPolicy);
-            if caller.principal.is_anonymous() && !nobody_could {
-                Verdict::SignIn(fault)
-            } else {
-                Verdict::Forbid(denial)
+            match (denial, decision.signed_in_within) {
+                _ if caller.principal.is_anonymous() && !nobody_could => Verdict::SignIn(fault),
+                (Denial::SignedInTooLongAgo, Some(within)) => Verdict::SignInAgain(within),
+                _ => Verdict::Forbid(denial),
             }
         }
     }

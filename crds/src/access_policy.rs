@@ -4,7 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::AccessPolicyStatus;
+use crate::{AccessPolicyStatus, Duration};
 
 /// Who may do what on a set of hosts. A host belongs to one AccessPolicy; what no rule allows is refused.
 #[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
@@ -74,6 +74,7 @@ pub enum Mode {
 /// What is allowed on some paths.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("!has(self.signedInWithin) || !(has(self.allow.anyone) || has(self.allow.services))").message("`signedInWithin` is about people who sign in: give `anyone` and `services` a rule without it"))]
 pub struct AccessRule {
     /// Path prefixes, by whole segments: `/api` covers `/api` and `/api/x`, never `/apiary`. Absent: every path.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -91,6 +92,10 @@ pub struct AccessRule {
     pub methods: Vec<String>,
     /// Who is allowed.
     pub allow: Allow,
+    /// How long ago they may have signed in, `1m` or more; whoever did so earlier is asked to sign in again. A key never fits, as
+    /// nobody signs in with it. Absent: as long ago as sessions last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_in_within: Option<Duration>,
 }
 
 /// Who is allowed: whoever fits one of the fields.

@@ -195,6 +195,11 @@ fn an_access_policy_is_refused_with_a_reason() {
         &json!({"hosts": ["a.example.com"], "cedar": "permit(principal, action, resource);"}),
         &[],
     );
+    let lately = |allow: Value| rules(json!([{"allow": allow, "signedInWithin": "15m"}]));
+    check("AccessPolicy", &lately(json!({"signedIn": true})), &[]);
+    for allow in [json!({"anyone": true}), json!({"services": ["a/b"]})] {
+        check("AccessPolicy", &lately(allow), &["`signedInWithin` is about people"]);
+    }
     check("AccessPolicy", &rules(json!([])), &["say what is allowed"]);
     check("AccessPolicy", &rules(json!([{"allow": {}}])), &["say who is allowed"]);
     check(

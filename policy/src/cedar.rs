@@ -110,6 +110,8 @@ pub enum Var {
     Principal,
     /// What is to be reached.
     Resource,
+    /// What else is known.
+    Context,
 }
 
 impl Var {
@@ -117,6 +119,7 @@ impl Var {
         match self {
             Self::Principal => "principal",
             Self::Resource => "resource",
+            Self::Context => "context",
         }
     }
 
@@ -158,10 +161,16 @@ fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
         .collect()
 }
 
-/// `left op right`, for the operators `==`, `in`, `contains`, `getTag`, `hasTag`.
+/// `left op right`, for the operators `==`, `<=`, `in`, `contains`, `getTag`, `hasTag`.
 #[must_use]
 pub fn binary(operator: &str, left: Value, right: Value) -> Value {
     object([(operator, object([("left", left), ("right", right)]))])
+}
+
+/// A function or method of an extension type; a method's value is the first argument.
+#[must_use]
+pub fn call(function: &str, arguments: Vec<Value>) -> Value {
+    object([(function, arguments.into())])
 }
 
 /// `left` is an entity of that type.

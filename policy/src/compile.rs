@@ -21,7 +21,7 @@ use crate::resources::Resources;
 use crate::snapshot::{FORMAT, Snapshot};
 use scope::Scope;
 
-pub(crate) use access_policy::rule_id;
+pub(crate) use access_policy::{rule_field, rule_id};
 pub(crate) use role_mapping::glob_tag;
 
 /// What came of compiling.

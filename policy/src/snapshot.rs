@@ -215,6 +215,9 @@ pub struct Place {
     pub paths: Vec<String>,
     /// Methods; none: every method.
     pub methods: Vec<String>,
+    /// How many seconds ago people may have signed in; `None`: it does not matter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_in_within: Option<u64>,
 }
 
 mod hex_digest {

@@ -177,6 +177,7 @@ pub(crate) fn context(client_ip: Option<&str>) -> Context {
     Context {
         client_ip: client_ip.map(|ip| ip.parse().expect("an address")),
         now: NOON,
+        signed_in_at: None,
     }
 }
 

@@ -38,6 +38,8 @@ pub enum Means {
     Session {
         /// What the token says.
         claims: Claims,
+        /// When the session began, which is when somebody signed in, in epoch milliseconds.
+        began_at: i64,
         /// When the session ends, in epoch seconds.
         ends_at: Option<i64>,
         /// After how many idle seconds it ends.
@@ -96,6 +98,15 @@ impl Caller {
         }
     }
 
+    /// When they signed in, in epoch milliseconds, where there is a session.
+    #[must_use]
+    pub fn signed_in_at(&self) -> Option<i64> {
+        match &self.means {
+            Means::Session { began_at, .. } => Some(*began_at),
+            _ => None,
+        }
+    }
+
     /// The account, where a person stands behind it.
     #[must_use]
     pub fn account(&self) -> Option<Uuid> {
@@ -110,7 +121,9 @@ impl Caller {
         let now = app.now().as_second();
         match &self.means {
             Means::Nothing => return Ok(()),
-            Means::Session { claims, ends_at, idle } => {
+            Means::Session {
+                claims, ends_at, idle, ..
+            } => {
                 if app.revocations.is_revoked(claims.session, claims.token) {
                     return Err(Error::Revoked);
                 }

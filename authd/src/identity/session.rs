@@ -32,6 +32,7 @@ pub(super) async fn identify(app: &App, serving: &Serving, token: &str, epoch: u
         .and_then(|idle| i64::try_from(idle).ok());
     let means = Means::Session {
         claims,
+        began_at: session.created_at.as_millisecond(),
         ends_at: session.expires_at.map(|at| at.as_second()),
         idle,
     };

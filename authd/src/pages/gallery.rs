@@ -38,6 +38,7 @@ pub(super) fn sign_in<'a>(site: &'a Site, origins: &'a [url::Origin]) -> SignIn<
         }),
         providers: &PROVIDERS,
         return_to: Some("https://grafana.example.com/d/1?a=1&b=2"),
+        again: false,
         refusal: None,
         form_origins: origins,
     }
@@ -129,9 +130,14 @@ fn sign_ins() -> Vec<(&'static str, Response)> {
         providers: &[],
         ..sign_in(&site, &[])
     };
+    let again = SignIn {
+        again: true,
+        ..sign_in(&site, &origins)
+    };
     let wait = Refusal::TooMany { retry_after: 140 };
     vec![
         ("sign_in", sign_in(&site, &origins).respond()),
+        ("sign_in_again", again.respond()),
         ("sign_in_alone", alone.respond()),
         ("sign_in_elsewhere", elsewhere.respond()),
         ("sign_in_nowhere", nowhere.respond()),

@@ -19,6 +19,8 @@ pub struct SignIn<'a> {
     pub providers: &'a [Provider<'a>],
     /// An address that `return_to::accept` has accepted.
     pub return_to: Option<&'a str>,
+    /// Whether the person is signed in, and has to sign in once more for what they want to open.
+    pub again: bool,
     /// Why the last attempt did not work.
     pub refusal: Option<Refusal>,
     /// Origins that a sign-in may return to.
@@ -70,9 +72,13 @@ impl SignIn<'_> {
 
     fn provider_href(&self, provider: &Provider<'_>) -> String {
         let mut href = format!("/oauth/{}/login", utf8_percent_encode(provider.name, NON_ALPHANUMERIC));
-        if let Some(address) = self.return_to {
-            href.push_str("?return_to=");
-            href.extend(url::form_urlencoded::byte_serialize(address.as_bytes()));
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(self.return_to.map(|address| ("return_to", address)));
+        query.extend_pairs(self.again.then_some(("prompt", "login")));
+        let query = query.finish();
+        if !query.is_empty() {
+            href.push('?');
+            href.push_str(&query);
         }
         href
     }

@@ -30,11 +30,13 @@ pub async fn login(State(app): State<Arc<App>>, visitor: Visitor, Path(name): Pa
         return notices::not_found(visitor).await;
     };
     if !is_navigation(&visitor.headers) {
-        return sign_in::page(&visitor, "", return_to.as_deref(), Some(Refusal::Provider));
+        let refusal = (asked.again(), Some(Refusal::Provider));
+        return sign_in::page(&visitor, "", return_to.as_deref(), refusal);
     }
     let purpose = Purpose {
         return_to: return_to.clone(),
         link: None,
+        again: asked.again(),
     };
     match authorize::begin(&app, &visitor.serving, provider, purpose).await {
         Ok(sent) => {
@@ -54,7 +56,8 @@ pub async fn login(State(app): State<Arc<App>>, visitor: Visitor, Path(name): Pa
         }
         Err(error) => {
             tracing::warn!(provider = name, reason = error.reason(), error = %error, "nobody can be sent to the provider");
-            sign_in::page(&visitor, "", return_to.as_deref(), Some(refusal(&error)))
+            let refusal = (asked.again(), Some(refusal(&error)));
+            sign_in::page(&visitor, "", return_to.as_deref(), refusal)
         }
     }
 }
@@ -92,7 +95,7 @@ pub async fn callback(
             }
             response
         }
-        Err(error) => sign_in::page(&visitor, "", None, Some(refusal(&error))),
+        Err(error) => sign_in::page(&visitor, "", None, (false, Some(refusal(&error)))),
     };
     if let Ok(answer) = Answer::read(&query) {
         response

@@ -6,15 +6,25 @@ use axum::response::Redirect;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
-/// Where a person wants to go: `return_to`, or `rd` as oauth2-proxy and ingress-nginx say.
+/// Where a person wants to go: `return_to`, or `rd` as oauth2-proxy and ingress-nginx say; and whether they have to sign in although
+/// they are signed in (`prompt=login`, as OpenID Connect says it).
 #[derive(Debug, Default)]
-pub struct Asked(Option<String>);
+pub struct Asked {
+    address: Option<String>,
+    again: bool,
+}
 
 impl Asked {
     /// The address as it was given, decoded once. Given twice, it is none.
     #[must_use]
     pub fn address(&self) -> Option<&str> {
-        self.0.as_deref()
+        self.address.as_deref()
+    }
+
+    /// Whether they have to sign in again. It only ever asks for more, so that anybody may say so.
+    #[must_use]
+    pub fn again(&self) -> bool {
+        self.again
     }
 }
 
@@ -22,12 +32,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let query = parts.uri.query().unwrap_or_default().as_bytes();
-        let mut given = url::form_urlencoded::parse(query).filter(|(name, _)| matches!(&**name, "return_to" | "rd"));
-        Ok(match (given.next(), given.next()) {
-            (Some((_, address)), None) => Self(Some(address.into_owned())),
-            _ => Self(None),
-        })
+        let query = || url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+        let mut given = query().filter(|(name, _)| matches!(&**name, "return_to" | "rd"));
+        let address = match (given.next(), given.next()) {
+            (Some((_, address)), None) => Some(address.into_owned()),
+            _ => None,
+        };
+        let again = query().any(|(name, value)| name == "prompt" && value == "login");
+        Ok(Self { address, again })
     }
 }
 

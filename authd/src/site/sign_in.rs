@@ -18,13 +18,13 @@ use crate::login::sign_out;
 use crate::pages::csrf::Purpose;
 use crate::pages::{Page, PasswordForm, Provider, Refusal, SignIn};
 
-/// `GET /login`. Somebody who is signed in already goes on at once.
+/// `GET /login`. Somebody who is signed in already goes on at once, unless they have to sign in again.
 pub async fn show(visitor: Visitor, asked: Asked) -> Response {
     let return_to = visitor.return_to(asked.address());
-    if visitor.session.is_some() && return_to.is_some() {
-        return Redirect::to(return_to.as_deref().unwrap_or("/account")).into_response();
+    match &return_to {
+        Some(address) if visitor.session.is_some() && !asked.again() => Redirect::to(address).into_response(),
+        _ => page(&visitor, "", return_to.as_deref(), (asked.again(), None)),
     }
-    page(&visitor, "", return_to.as_deref(), None)
 }
 
 /// What the form posts.
@@ -35,13 +35,17 @@ pub struct Typing {
     #[serde(default)]
     csrf: String,
     return_to: Option<String>,
+    /// `login`: the person is signed in and has to sign in once more.
+    prompt: Option<String>,
 }
 
 /// `POST /login`: on to where the person wanted to go (303), or the page again with what is wrong.
 pub async fn post(State(app): State<Arc<App>>, visitor: Visitor, Posted(posted): Posted<Typing>) -> Response {
     let return_to = visitor.return_to(posted.return_to.as_deref());
+    let again = posted.prompt.as_deref() == Some("login");
     if !visitor.posted(Purpose::SignIn, &posted.csrf) {
-        return page(&visitor, &posted.email, return_to.as_deref(), Some(Refusal::StaleForm));
+        let refusal = (again, Some(Refusal::StaleForm));
+        return page(&visitor, &posted.email, return_to.as_deref(), refusal);
     }
     let typed = Typed {
         email: &posted.email,
@@ -61,7 +65,10 @@ pub async fn post(State(app): State<Arc<App>>, visitor: Visitor, Posted(posted):
             }
             response
         }
-        Err(error) => page(&visitor, &posted.email, return_to.as_deref(), Some(refusal(&error))),
+        Err(error) => {
+            let refusal = (again, Some(refusal(&error)));
+            page(&visitor, &posted.email, return_to.as_deref(), refusal)
+        }
     }
 }
 
@@ -75,8 +82,13 @@ fn refusal(error: &password::Error) -> Refusal {
     }
 }
 
-/// The page, with what was typed before and what is wrong.
-pub(super) fn page(visitor: &Visitor, email: &str, return_to: Option<&str>, refusal: Option<Refusal>) -> Response {
+/// The page, with what was typed before, whether the person has to sign in once more, and what is wrong.
+pub(super) fn page(
+    visitor: &Visitor,
+    email: &str,
+    return_to: Option<&str>,
+    (again, refusal): (bool, Option<Refusal>),
+) -> Response {
     let csrf = visitor.form_token(Purpose::SignIn);
     let email = email.get(..email.len().min(254)).unwrap_or_default();
     let form_origins = origins(return_to);
@@ -89,6 +101,7 @@ pub(super) fn page(visitor: &Visitor, email: &str, return_to: Option<&str>, refu
             .map(|_| PasswordForm { csrf: &csrf, email }),
         providers: &providers,
         return_to,
+        again,
         refusal,
         form_origins: &form_origins,
     };

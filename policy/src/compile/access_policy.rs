@@ -6,8 +6,8 @@ use crds::{AccessPolicy, AccessRule, Allow, Reason};
 use serde_json::Value;
 
 use super::cedar_text;
-use super::scope::{Scope, by_age, full_name, is_granted, problem};
-use crate::cedar::{Draft, Effect, Type, Var, all, any, binary, entity, has, is, not, set, text};
+use super::scope::{Scope, by_age, finite, full_name, is_granted, problem};
+use crate::cedar::{Draft, Effect, Type, Var, all, any, binary, call, entity, has, is, not, set, text};
 use crate::problem::Problem;
 use crate::snapshot::{Access, CedarPolicy, MOST_RULES, Place, Tree};
 use crate::target;
@@ -84,10 +84,14 @@ fn access(resource: &AccessPolicy, name: &str, hosts: Vec<String>) -> Result<Acc
     };
     for (index, rule) in resource.spec.rules.iter().enumerate() {
         match place(resource, index, rule) {
-            Ok(place) => access.rules.push(place),
+            Ok(place) => {
+                access
+                    .allows
+                    .push(allow(name, index, &rule.allow, place.signed_in_within));
+                access.rules.push(place);
+            }
             Err(problem) => problems.push(problem),
         }
-        access.allows.push(allow(name, index, &rule.allow));
     }
     if resource.spec.rules.len() > MOST_RULES {
         let message = format!("it has {} rules, {MOST_RULES} are the most", resource.spec.rules.len());
@@ -126,7 +130,32 @@ fn place(resource: &AccessPolicy, index: usize, rule: &AccessRule) -> Result<Pla
     Ok(Place {
         paths,
         methods: rule.methods.clone(),
+        signed_in_within: signed_in_within(resource, index, rule)?,
     })
+}
+
+/// Shorter times would pass while somebody signs in, so that they would be asked again and again.
+const SHORTEST: u64 = 60;
+
+fn signed_in_within(resource: &AccessPolicy, index: usize, rule: &AccessRule) -> Result<Option<u64>, Problem> {
+    let Some(within) = &rule.signed_in_within else {
+        return Ok(None);
+    };
+    let field = format!("spec.rules[{index}].signedInWithin");
+    let seconds = finite(resource, &field, within)?;
+    if seconds < SHORTEST {
+        let message = format!(
+            "`{}` passes while somebody signs in, who would be asked again and again: use `1m` or more",
+            within.0
+        );
+        return Err(problem(resource, &field, Reason::InvalidDuration, message));
+    }
+    Ok(Some(seconds))
+}
+
+/// The field that a rule stands in.
+pub(crate) fn rule_field(index: usize) -> String {
+    format!("spec.rules[{index}]")
 }
 
 /// The name of a rule as a Cedar entity.
@@ -134,19 +163,35 @@ pub(crate) fn rule_id(policy: &str, index: usize) -> String {
     format!("{policy}#{index}")
 }
 
-fn allow(name: &str, index: usize, allow: &Allow) -> CedarPolicy {
+fn allow(name: &str, index: usize, allow: &Allow, within: Option<u64>) -> CedarPolicy {
     let source = format!("AccessPolicy/{name}");
-    let rule = format!("spec.rules[{index}]");
+    let rule = rule_field(index);
     let draft = Draft {
         effect: Effect::Permit,
         source: &source,
         rule: &rule,
         resource_in: Some((Type::Rule, rule_id(name, index))),
-        when: (allow.anyone != Some(true)).then(|| who(allow)),
+        when: (allow.anyone != Some(true)).then(|| match within {
+            Some(seconds) => all(vec![who(allow), signed_in_lately(seconds)]),
+            None => who(allow),
+        }),
         unless: None,
     };
     let tree = Tree::from(&draft.tree());
     CedarPolicy { source, rule, tree }
+}
+
+/// Whether the session began so many seconds ago, or later. What has no session has no such moment.
+fn signed_in_lately(seconds: u64) -> Value {
+    let ago = call(
+        "durationSince",
+        vec![Var::Context.attribute("now"), Var::Context.attribute("signedInAt")],
+    );
+    let within = call("duration", vec![text(&format!("{seconds}s"))]);
+    all(vec![
+        has(Var::Context.expression(), "signedInAt"),
+        binary("<=", ago, within),
+    ])
 }
 
 fn who(allow: &Allow) -> Value {

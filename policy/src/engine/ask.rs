@@ -79,15 +79,20 @@ fn attributes(pairs: Vec<(&str, RestrictedExpression)>) -> HashMap<String, Restr
 }
 
 fn cedar_context(context: &Context) -> Result<CedarContext, String> {
-    let now = jiff::Timestamp::from_millisecond(context.now).map_err(|error| error.to_string())?;
-    let now = RestrictedExpression::new_datetime(format!("{now:.3}"));
+    let moment = |milliseconds: i64| {
+        let at = jiff::Timestamp::from_millisecond(milliseconds).map_err(|error| error.to_string())?;
+        Ok::<_, String>(RestrictedExpression::new_datetime(format!("{at:.3}")))
+    };
+    let now = ("now".to_owned(), moment(context.now)?);
+    let signed_in_at = context.signed_in_at.map(moment).transpose()?;
+    let signed_in_at = signed_in_at.map(|at| ("signedInAt".to_owned(), at));
     let client_ip = context.client_ip.map(|ip| {
         (
             "clientIp".to_owned(),
             RestrictedExpression::new_ip(ip.to_canonical().to_string()),
         )
     });
-    CedarContext::from_pairs(client_ip.into_iter().chain([("now".to_owned(), now)])).map_err(|error| error.to_string())
+    CedarContext::from_pairs(client_ip.into_iter().chain(signed_in_at).chain([now])).map_err(|error| error.to_string())
 }
 
 fn principal_uid(principal: &Principal) -> Result<EntityUid, String> {

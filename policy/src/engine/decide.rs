@@ -6,7 +6,9 @@ use cedar_policy::{AuthorizationError, PolicyId, Response};
 use crds::Mode;
 use serde::Serialize;
 
+use super::slice::signed_in_lately;
 use super::{Engine, ReadyAccess, Slice};
+use crate::compile::rule_field;
 use crate::principal::Principal;
 use crate::target::Target;
 
@@ -17,6 +19,8 @@ pub struct Context {
     pub client_ip: Option<IpAddr>,
     /// Now, in epoch milliseconds.
     pub now: i64,
+    /// When the session began, in epoch milliseconds; `None` where there is none.
+    pub signed_in_at: Option<i64>,
 }
 
 /// An answer, and what it rests on.
@@ -31,6 +35,9 @@ pub struct Decision {
     pub determining: Vec<Determining>,
     /// What a policy in `Shadow` mode would have refused.
     pub shadow: Option<Denial>,
+    /// For somebody who signed in too long ago: how many seconds ago would do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signed_in_within: Option<u64>,
     /// What could not be evaluated.
     pub errors: Vec<String>,
 }
@@ -58,6 +65,8 @@ pub enum Denial {
     NoRule,
     /// The rules that cover it do not allow this principal.
     NotAllowed,
+    /// They would, had the person signed in more lately.
+    SignedInTooLongAgo,
     /// A policy forbids it.
     Forbidden,
     /// The key is not for this endpoint.
@@ -78,6 +87,7 @@ impl Denial {
             Self::OtherPolicy => "OtherPolicy",
             Self::NoRule => "NoRule",
             Self::NotAllowed => "NotAllowed",
+            Self::SignedInTooLongAgo => "SignedInTooLongAgo",
             Self::Forbidden => "Forbidden",
             Self::KeyEndpoint => "KeyEndpoint",
             Self::Pending => "Pending",
@@ -154,6 +164,7 @@ fn refused(policy: Option<String>, denial: Denial, errors: Vec<String>) -> Decis
         policy,
         determining: Vec::new(),
         shadow: None,
+        signed_in_within: None,
         errors,
     }
 }
@@ -166,11 +177,17 @@ impl Question<'_> {
             .any(|id| AsRef::<str>::as_ref(id) == KEY_POLICY);
         let errors: Vec<String> = response.diagnostics().errors().map(in_words).collect();
         let determining = determining(self.principal, response);
+        let nobody_said_no = errors.is_empty() && determining.is_empty();
+        let signed_in_within = match response.decision() {
+            cedar_policy::Decision::Deny if nobody_said_no => self.after_signing_in_again(),
+            _ => None,
+        };
         let denial = match response.decision() {
             _ if !errors.is_empty() => Some(Denial::EvaluationError),
             cedar_policy::Decision::Allow => None,
             cedar_policy::Decision::Deny if by_key => Some(Denial::KeyEndpoint),
             cedar_policy::Decision::Deny if !determining.is_empty() => Some(Denial::Forbidden),
+            cedar_policy::Decision::Deny if signed_in_within.is_some() => Some(Denial::SignedInTooLongAgo),
             cedar_policy::Decision::Deny if self.principal.is_pending() => Some(Denial::Pending),
             cedar_policy::Decision::Deny if self.rules == 0 => Some(Denial::NoRule),
             cedar_policy::Decision::Deny => Some(Denial::NotAllowed),
@@ -185,8 +202,40 @@ impl Question<'_> {
             policy: Some(self.ready.access.name.clone()),
             determining,
             shadow,
+            signed_in_within,
             errors,
         }
+    }
+
+    /// How many seconds ago somebody may have signed in to whom the rules say no now, and would say yes had they just signed in;
+    /// `None`: it would change nothing.
+    fn after_signing_in_again(&self) -> Option<u64> {
+        self.context.signed_in_at?;
+        let deciding = || {
+            let rules = self.ready.access.rules.iter().enumerate();
+            rules.filter(|(index, _)| self.rules & (1 << index) != 0)
+        };
+        if !deciding().any(|(_, place)| signed_in_lately(place, self.context) == Some(false)) {
+            return None;
+        }
+        let context = Context {
+            signed_in_at: Some(self.context.now),
+            ..*self.context
+        };
+        let again = Question {
+            context: &context,
+            ..*self
+        };
+        let response = again.ask(self.rules).ok()?;
+        if response.decision() == cedar_policy::Decision::Deny || response.diagnostics().errors().next().is_some() {
+            return None;
+        }
+        let permitting = determining(self.principal, &response);
+        let permits = |index: usize| permitting.iter().any(|one| one.rule == rule_field(index));
+        deciding()
+            .filter(|(index, _)| permits(*index))
+            .filter_map(|(_, place)| place.signed_in_within)
+            .max()
     }
 }
 

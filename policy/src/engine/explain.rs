@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::slice::fit;
 use super::{Context, Decision, Denial, Engine, Outcome};
+use crate::compile::rule_field;
 use crate::principal::{Identity, Principal};
 use crate::snapshot::Place;
 use crate::target::Target;
@@ -51,7 +52,7 @@ impl Engine {
             .iter()
             .enumerate()
             .map(|(index, place)| RuleFit {
-                rule: format!("spec.rules[{index}]"),
+                rule: rule_field(index),
                 place: describe(place),
                 covers: fit(place, target).is_some(),
                 decides: slice.rules & (1 << index) != 0,
@@ -101,8 +102,11 @@ fn describe(place: &Place) -> String {
             list.join(", ")
         }
     };
+    let lately = place
+        .signed_in_within
+        .map_or(String::new(), |seconds| format!(", signed in within {seconds} s"));
     format!(
-        "{} on {}",
+        "{} on {}{lately}",
         all(&place.methods, "every method"),
         all(&place.paths, "every path")
     )
@@ -154,6 +158,7 @@ fn sentence(denial: Denial) -> &'static str {
         Denial::OtherPolicy => "the proxy names another policy than the one that governs the host",
         Denial::NoRule => "no rule covers the path and method",
         Denial::NotAllowed => "the rule does not allow this principal",
+        Denial::SignedInTooLongAgo => "the rule allows this principal only soon after signing in",
         Denial::Forbidden => "a policy forbids it",
         Denial::KeyEndpoint => "the key is not for this endpoint",
         Denial::Pending => "the account waits for an administrator",

@@ -22,6 +22,7 @@ pub(crate) struct Reads {
     target: bool,
     client_ip: bool,
     now: bool,
+    signed_in_at: bool,
 }
 
 impl Reads {
@@ -30,11 +31,13 @@ impl Reads {
         let mentions = |word: &str| policies.iter().any(|policy| policy.tree.text().contains(word));
         let context = mentions("\"context\"");
         let (client_ip, now) = (mentions("\"clientIp\""), mentions("\"now\""));
-        let unclear = context && !client_ip && !now;
+        let signed_in_at = mentions("\"signedInAt\"");
+        let unclear = context && !client_ip && !now && !signed_in_at;
         Self {
             target: !policies.is_empty(),
             client_ip: client_ip || unclear,
             now: now || unclear,
+            signed_in_at: signed_in_at || unclear,
         }
     }
 }
@@ -45,6 +48,9 @@ pub struct DecisionKey {
     principal: u128,
     access: Option<At>,
     rules: u64,
+    /// Which of the rules that ask for it find that somebody signed in lately: their policies read nothing else of the time. `None`:
+    /// no rule asks, or nobody signed in.
+    lately: Option<u64>,
     facts: Option<Box<Facts>>,
 }
 
@@ -55,6 +61,7 @@ struct Facts {
     method: Box<str>,
     scheme: Scheme,
     client_ip: Option<Option<IpAddr>>,
+    signed_in_at: Option<Option<i64>>,
 }
 
 impl Engine {
@@ -85,15 +92,41 @@ impl Slice<'_> {
                 method: (*target.method).into(),
                 scheme: target.scheme,
                 client_ip: reads.client_ip.then_some(context.client_ip),
+                signed_in_at: reads.signed_in_at.then_some(context.signed_in_at),
             })
         });
         Some(DecisionKey {
             principal: principal.fingerprint(),
             access,
             rules: self.rules,
+            lately: self.lately(context),
             facts,
         })
     }
+
+    fn lately(&self, context: &Context) -> Option<u64> {
+        context.signed_in_at?;
+        let places = self.access.map_or(&[][..], |(_, ready)| &ready.access.rules);
+        let deciding = places
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| self.rules & (1 << index) != 0);
+        let asking = deciding.filter_map(|(index, place)| Some((index, signed_in_lately(place, context)?)));
+        let bit = |(index, lately): (usize, bool)| u64::from(lately) << index;
+        asking.map(bit).reduce(|all, bit| all | bit)
+    }
+}
+
+/// Whether somebody signed in as lately as the rule asks for; `None`: it does not ask.
+pub(super) fn signed_in_lately(place: &Place, context: &Context) -> Option<bool> {
+    let within = i64::try_from(place.signed_in_within?)
+        .unwrap_or(i64::MAX)
+        .saturating_mul(1000);
+    Some(
+        context
+            .signed_in_at
+            .is_some_and(|at| context.now.saturating_sub(at) <= within),
+    )
 }
 
 /// The rules whose path fits best: the longest prefix, and among equals those that name the method.

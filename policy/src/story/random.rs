@@ -40,9 +40,11 @@ fn allow() -> impl Strategy<Value = Allow> {
 }
 
 fn rule() -> impl Strategy<Value = AccessRule> {
-    (some(&PATHS, 2), some(&METHODS, 2), allow()).prop_map(|(paths, methods, allow)| AccessRule {
+    let within = option::weighted(0.3, select(&["1m", "1h"][..]).prop_map(crds::Duration::from));
+    (some(&PATHS, 2), some(&METHODS, 2), allow(), within).prop_map(|(paths, methods, allow, within)| AccessRule {
         paths,
         methods,
+        signed_in_within: within.filter(|_| allow.anyone.is_none() && allow.services.is_none()),
         allow,
     })
 }
@@ -95,6 +97,7 @@ pub(crate) fn cedar() -> impl Strategy<Value = Option<String>> {
         "forbid (principal, action, resource) when { context.clientIp.isLoopback() };",
         "permit (principal in Group::\"staff\", action, resource);",
         "forbid (principal is User, action, resource) unless { principal has email };",
+        "forbid (principal, action, resource) unless { context has signedInAt && context.signedInAt > datetime(\"2026-06-01T11:59:00Z\") };",
     ];
     option::weighted(
         0.6,
@@ -141,6 +144,11 @@ pub(crate) fn principal() -> impl Strategy<Value = Principal> {
     let service = (select(&["auth/robot", "shop/robot"][..]), held(), key())
         .prop_map(|(name, roles, key)| Principal::service(name.to_owned(), roles, key));
     prop_oneof![1 => Just(Principal::anonymous()), 6 => user, 3 => service]
+}
+
+/// How many seconds ago somebody signed in, about where rules draw the line.
+pub(crate) fn signed_in() -> impl Strategy<Value = Option<i64>> {
+    option::weighted(0.8, select(&[0, 59, 60, 61, 3599, 3600, 3601][..]))
 }
 
 /// Anywhere.

@@ -220,3 +220,122 @@ async fn no_refusal_is_a_permit_to_any_proxy_and_none_sets_two_cookies() {
         }
     }
 }
+
+/// What is for those who signed in within a quarter of an hour.
+fn careful() -> String {
+    RESOURCES.replace(
+        "{paths: [/admin], allow: {roles: [admin]}}",
+        "{paths: [/admin], allow: {roles: [admin]}, signedInWithin: 15m}",
+    )
+}
+
+#[tokio::test]
+async fn b25_a_rule_that_asks_for_a_recent_sign_in_sends_people_to_sign_in_again() {
+    let stand = Stand::with(&careful()).await;
+    let token = stand.sign_in("admin@example.com").await;
+    assert_eq!(
+        stand.ask_with("/admin", &token).await.status,
+        200,
+        "B25 control: just now"
+    );
+    stand.advance("15m");
+    assert_eq!(
+        stand.ask_with("/admin", &token).await.status,
+        200,
+        "B25 control: 15 m ago"
+    );
+    stand.advance("1ms");
+    let browser = stand.ask_with_cookie("/admin", &token).await;
+    let location = "https://auth.example.com/login?prompt=login&return_to=https%3A%2F%2Fapp.example.com%2Fadmin";
+    assert_eq!(
+        (browser.status.as_u16(), browser.header("location")),
+        (302, location),
+        "B25"
+    );
+    let program = stand.ask_with("/admin", &token).await;
+    let challenge = "Bearer realm=\"authd\", error=\"insufficient_user_authentication\", \
+                     error_description=\"a more recent sign-in is needed\", max_age=\"900\"";
+    assert_eq!(told(&program), (401, false, challenge, ""), "B25: RFC 9470 section 3");
+    assert_eq!(program.json()["code"], "insufficient_user_authentication");
+    assert_eq!(
+        stand.ask_with("/", &token).await.status,
+        200,
+        "B25 control: another rule"
+    );
+
+    stand.account("ann@example.com", crate::store::Role::User).await;
+    let ann = stand.sign_in("ann@example.com").await;
+    stand.advance("1h");
+    assert_eq!(
+        stand.ask_with("/admin", &ann).await.status,
+        403,
+        "B25: signing in again would not help"
+    );
+    let made = stand
+        .post("/api/v1/auths/api_key", Some(&token), &serde_json::json!({}))
+        .await;
+    let key = made.json()["api_key"].as_str().unwrap().to_owned();
+    assert_eq!(
+        stand.ask_with("/admin", &key).await.status,
+        403,
+        "B25: nobody signs in with a key"
+    );
+    assert_eq!(stand.ask_with("/", &key).await.status, 200, "B25 control: the key");
+    assert_eq!(
+        stand.ask("/admin", &[]).await.status,
+        401,
+        "B25: a stranger signs in for the first time"
+    );
+}
+
+#[tokio::test]
+async fn e01_signing_in_again_is_really_asked_for_and_begins_another_session() {
+    let stand = Stand::with(&careful()).await;
+    let before = stand.sign_in("admin@example.com").await;
+    stand.advance("1h");
+    let on = "return_to=https%3A%2F%2Fapp.example.com%2Fadmin";
+    let straight = stand.get(&format!("/login?{on}"), Some(&before)).await;
+    assert_eq!(
+        straight.status, 303,
+        "E01 control: somebody who is signed in goes on at once"
+    );
+    let page = stand.get(&format!("/login?prompt=login&{on}"), Some(&before)).await;
+    assert_eq!(page.status, 200);
+    assert!(
+        page.body.contains("Sign in again") && page.body.contains("app.example.com"),
+        "{}",
+        page.body
+    );
+
+    let field = |name: &str| {
+        let start = format!("name=\"{name}\" value=\"");
+        let rest = page.body.split_once(&start).unwrap().1;
+        rest.split('"').next().unwrap().to_owned()
+    };
+    let form = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([
+            ("email", "admin@example.com"),
+            ("password", crate::stand::PASSWORD),
+            ("csrf", &field("csrf")),
+            ("return_to", &field("return_to")),
+            ("prompt", &field("prompt")),
+        ])
+        .finish();
+    let visit = page.header("set-cookie").split(';').next().unwrap().to_owned();
+    let request = http::Request::post("/login")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("origin", "https://auth.example.com")
+        .header("cookie", format!("{visit}; token={before}"));
+    let came = stand.request(request, None, axum::body::Body::from(form)).await;
+    assert_eq!(
+        (came.status.as_u16(), came.header("location")),
+        (303, "https://app.example.com/admin")
+    );
+    let after = came.cookie().unwrap();
+    assert_eq!(stand.ask_with_cookie("/admin", &after).await.status, 200, "E01");
+    assert_eq!(
+        stand.ask_with_cookie("/", &before).await.status,
+        302,
+        "E01: the old session is dead"
+    );
+}

@@ -17,6 +17,8 @@ pub struct Purpose {
     pub return_to: Option<String>,
     /// The session whose account is to be linked; absent: somebody signs in.
     pub link: Option<Uuid>,
+    /// Whether the provider has to ask the person although it knows them already.
+    pub again: bool,
 }
 
 /// Where to send the browser, and the cookie that goes with it.
@@ -36,10 +38,19 @@ pub async fn begin(app: &App, serving: &Serving, provider: &Provider, purpose: P
     let peer = app.relying.peer(provider)?;
     let metadata = peer.metadata(app.now()).await?;
     let client_id = peer.party()?.id;
+    let says_prompt = peer
+        .settings
+        .authorize_parameters
+        .iter()
+        .any(|(name, _)| name == "prompt");
+    let again = purpose.again && !says_prompt;
     let attempt = Attempt::begin(&provider.name, purpose.return_to, purpose.link, &app.random, app.now());
     let redirect_uri = redirect_uri(serving.settings(), &provider.name);
     let mut to = metadata.authorization_endpoint.clone();
     fill(&mut to, &peer.settings, &attempt, (&client_id, &redirect_uri));
+    if again {
+        to.query_pairs_mut().append_pair("prompt", "login");
+    }
     let cookie = attempt.cookie(&serving.sealing, transport(serving.settings()), &app.random)?;
     Ok(Sent { to, cookie })
 }

@@ -8,7 +8,12 @@ use crate::Target;
 use crate::principal::Identity;
 
 /// The answer that these policies give, of which none is broken and no two claim one host.
-pub(super) fn decide(policies: &[AccessPolicySpec], principal: &Principal, target: &Target<'_>) -> Outcome {
+pub(super) fn decide(
+    policies: &[AccessPolicySpec],
+    principal: &Principal,
+    target: &Target<'_>,
+    signed_in: Option<i64>,
+) -> Outcome {
     let exact = |policy: &&AccessPolicySpec| policy.hosts.iter().any(|host| *host == target.host);
     let wild = |policy: &&AccessPolicySpec| policy.hosts.iter().any(|host| host_fits(host, &target.host));
     let Some(policy) = policies.iter().find(exact).or_else(|| policies.iter().find(wild)) else {
@@ -24,12 +29,18 @@ pub(super) fn decide(policies: &[AccessPolicySpec], principal: &Principal, targe
     let fits: Vec<(Option<(usize, bool)>, &AccessRule)> =
         policy.rules.iter().map(|rule| (fit(rule, target), rule)).collect();
     let best = fits.iter().filter_map(|(fit, _)| *fit).max();
-    let mut deciding = fits
+    let deciding: Vec<&AccessRule> = fits
         .iter()
         .filter(|(fit, _)| fit.is_some() && *fit == best)
-        .map(|(_, rule)| rule);
+        .map(|(_, rule)| *rule)
+        .collect();
+    let allowed = |ago: Option<i64>| {
+        let mut rules = deciding.iter();
+        rules.any(|rule| allows(&rule.allow, principal) && lately(rule, ago))
+    };
     let denial = match (best, principal.is_pending()) {
-        _ if deciding.any(|rule| allows(&rule.allow, principal)) => return Outcome::Permit,
+        _ if allowed(signed_in) => return Outcome::Permit,
+        _ if signed_in.is_some() && allowed(Some(0)) => Denial::SignedInTooLongAgo,
         (_, true) => Denial::Pending,
         (None, _) => Denial::NoRule,
         (Some(_), _) => Denial::NotAllowed,
@@ -38,6 +49,20 @@ pub(super) fn decide(policies: &[AccessPolicySpec], principal: &Principal, targe
         Outcome::Permit
     } else {
         Outcome::Deny(denial)
+    }
+}
+
+fn lately(rule: &AccessRule, signed_in: Option<i64>) -> bool {
+    match &rule.signed_in_within {
+        None => true,
+        Some(within) => {
+            let most = within
+                .seconds()
+                .ok()
+                .flatten()
+                .and_then(|seconds| i64::try_from(seconds).ok());
+            signed_in.zip(most).is_some_and(|(ago, most)| ago <= most)
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use super::super::decide::Question;
 use super::super::{AccountRole, Admission, Claims, Engine};
 use super::naive;
-use crate::story::random::{anywhere, cedar, mapping, mappings, policies, policy, principal};
+use crate::engine::Context;
+use crate::story::random::{anywhere, cedar, mapping, mappings, policies, policy, principal, signed_in};
 use crate::story::{INSTANCE, context, ready, resources};
 use crate::{Principal, Target, compile};
 
@@ -24,6 +25,15 @@ fn engine_of(specs: &[AccessPolicySpec], cedar: Option<&str>) -> Engine {
     ready(compiled)
 }
 
+/// The usual moment, for somebody who signed in so many seconds ago.
+fn at(client_ip: Option<&str>, signed_in: Option<i64>) -> Context {
+    let context = context(client_ip);
+    Context {
+        signed_in_at: signed_in.map(|ago| context.now - ago * 1000),
+        ..context
+    }
+}
+
 fn questions() -> impl Strategy<Value = Vec<(Principal, Target<'static>)>> {
     prop::collection::vec((principal(), anywhere()), 8)
 }
@@ -32,21 +42,24 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_engine_equals_a_naive_second_implementation(specs in policies(), questions in questions()) {
+    fn the_engine_equals_a_naive_second_implementation(specs in policies(), questions in questions(), ago in signed_in()) {
         let engine = engine_of(&specs, None);
         for (principal, target) in questions {
-            let decision = engine.decide(&principal, &target, &context(None));
-            prop_assert_eq!(decision.outcome, naive::decide(&specs, &principal, &target), "{:?} {:?}", principal, target);
+            let decision = engine.decide(&principal, &target, &at(None, ago));
+            let naive = naive::decide(&specs, &principal, &target, ago);
+            prop_assert_eq!(decision.outcome, naive, "{:?} {:?}", principal, target);
         }
     }
 
     #[test]
-    fn slicing_never_changes_a_decision(specs in policies(), cedar in cedar(), questions in questions()) {
+    fn slicing_never_changes_a_decision(
+        specs in policies(), cedar in cedar(), questions in questions(), ago in signed_in(),
+    ) {
         let engine = engine_of(&specs, cedar.as_deref());
         for (principal, target) in &questions {
             let slice = engine.slice(target);
             let Some((_, ready)) = slice.access else { continue };
-            let context = &context(None);
+            let context = &at(None, ago);
             let question = Question { ready, rules: slice.rules, principal, target, context };
             let answers = [slice.rules, u64::MAX].map(|shown| {
                 let response = question.ask(shown).expect("it can be asked");
@@ -59,13 +72,15 @@ proptest! {
     }
 
     #[test]
-    fn equal_keys_have_equal_decisions(specs in policies(), cedar in cedar(), questions in questions()) {
+    fn equal_keys_have_equal_decisions(
+        specs in policies(), cedar in cedar(), questions in questions(), moments in prop::collection::vec(signed_in(), 3),
+    ) {
         let engine = engine_of(&specs, cedar.as_deref());
         let mut known = std::collections::HashMap::new();
         for (principal, target) in &questions {
             for (_, other) in &questions {
-                for ip in [None, Some("127.0.0.1"), Some("192.0.2.1")] {
-                    let context = context(ip);
+                for (ip, ago) in [None, Some("127.0.0.1"), Some("192.0.2.1")].into_iter().zip(&moments) {
+                    let context = at(ip, *ago);
                     let target = Target { method: target.method.clone(), ..other.clone() };
                     let decision = engine.decide(principal, &target, &context);
                     let key = engine.slice(&target).key(principal, &target, &context).expect("nothing reads the time");
