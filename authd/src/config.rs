@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::doctor::subject::Header;
+use crate::doctor::weakness::Proxy;
+
 /// Sign-in, API keys and authorization in front of any application behind an ingress.
 #[derive(Debug, Parser)]
 #[command(name = "authd", version, about, max_term_width = 100)]
@@ -32,6 +35,14 @@ pub enum Verb {
                       authd explain --resources examples/quickstart --user ann@example.com --role user http://app.demo.localhost/admin"
     )]
     Explain(Box<Explain>),
+    /// Try from outside, through the real proxy, what attackers try: identity headers, paths, hosts, methods and more. Exit code 1
+    /// where something does not hold.
+    #[command(
+        after_help = "Example:\n  authd doctor https://app.example.com/reports --public /public --header 'Authorization: Bearer sk-...' --echo\n\n\
+                      Sends some 150 requests to that host and nowhere else, one after another, none of which changes anything. The rest \
+                      of the host is taken to be protected."
+    )]
+    Doctor(Box<Doctor>),
     /// Show the keys that sign session tokens, and take one away that leaked. For an instance that keeps its own keys.
     #[command(subcommand, name = "signing-keys")]
     SigningKeys(SigningKeys),
@@ -252,6 +263,49 @@ pub struct Who {
     /// Nobody in particular.
     #[arg(long)]
     pub anonymous: bool,
+}
+
+/// `authd doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// What nobody may open without signing in.
+    pub url: String,
+    /// A path of the same host that everybody may open, for what needs one: is more public than that?
+    #[arg(long, value_name = "PATH")]
+    pub public: Option<String>,
+    /// A header that opens the URL, for what needs a request that passes. May be repeated.
+    #[arg(long, value_name = "NAME: VALUE")]
+    pub header: Vec<Header>,
+    /// The application reports the path and the headers that it got: put one in its place that does, and every check can be made.
+    #[arg(long)]
+    pub echo: bool,
+    /// authd is stopped at this moment: see that nothing passes, and try nothing else.
+    #[arg(long)]
+    pub while_down: bool,
+    /// One more header by which the application knows who is calling. May be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub identity_header: Vec<String>,
+    /// The name of the session's cookie.
+    #[arg(long, value_name = "NAME", default_value = "token")]
+    pub cookie: String,
+    /// The proxy, for advice in its words; else what it says of itself.
+    #[arg(long, value_enum)]
+    pub proxy: Option<Proxy>,
+    /// Where to connect to, in place of the URL's host and port.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub connect: Option<String>,
+    /// Certificates of the authorities to believe, as PEM, in place of the system's.
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// Requests a second, at most.
+    #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub rate: u16,
+    /// How long an answer may take, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=60))]
+    pub timeout: u16,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! A connection comes in ([`listen`]) and is either an ingress asking ([`gate`], over [`grpc`] too) or a person or program ([`router`], with the
 //! pages' routes in [`site`] and the JSON API in [`api`]). Both find out who is calling ([`identity`]); how a person gets a
 //! session is [`login`]. What must last is in the [`store`], what must be known at once in [`shared`], and who did what in
-//! [`audit`].
+//! [`audit`]. [`doctor`] is none of this: it asks from outside.
 
 pub mod admin;
 pub mod api;
@@ -16,6 +16,7 @@ pub mod client_address;
 pub mod clock;
 pub mod config;
 pub mod cookie;
+pub mod doctor;
 pub mod error;
 pub mod explain;
 pub mod gate;

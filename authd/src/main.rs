@@ -16,6 +16,7 @@ fn main() -> ExitCode {
         Verb::Check(check) => authd::check::run(&check),
         Verb::Compile(compile) => authd::check::compile_to_file(&compile),
         Verb::Explain(explain) => authd::explain::run(&explain),
+        Verb::Doctor(doctor) => authd::doctor::run(&doctor),
         Verb::SigningKeys(keys) => authd::signing_keys::run(&keys),
     };
     outcome.unwrap_or_else(|error| {

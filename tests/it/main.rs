@@ -18,6 +18,8 @@ mod chart;
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod durability;
 #[cfg(test)]
 mod forward_auth;
