@@ -26,6 +26,8 @@ mod forward_auth;
 #[cfg(test)]
 mod images;
 #[cfg(test)]
+mod ingresses;
+#[cfg(test)]
 mod kubernetes;
 #[cfg(test)]
 mod openid;
