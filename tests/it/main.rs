@@ -42,6 +42,8 @@ mod proxies;
 #[cfg(test)]
 mod quickstart;
 #[cfg(test)]
+mod raw_bytes;
+#[cfg(test)]
 mod redirects;
 #[cfg(test)]
 mod refused_folders;

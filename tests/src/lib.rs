@@ -18,6 +18,7 @@ pub mod openid;
 pub mod peer;
 pub mod process;
 pub mod proxy;
+pub mod recorder;
 pub mod resources;
 pub mod upstream;
 pub mod wait;
