@@ -44,6 +44,8 @@ mod quickstart;
 #[cfg(test)]
 mod raw_bytes;
 #[cfg(test)]
+mod readme;
+#[cfg(test)]
 mod redirects;
 #[cfg(test)]
 mod refused_folders;
