@@ -10,6 +10,8 @@ mod acceptance;
 #[cfg(test)]
 mod api_keys;
 #[cfg(test)]
+mod applications;
+#[cfg(test)]
 mod architecture;
 #[cfg(test)]
 mod browser;
