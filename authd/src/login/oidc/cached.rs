@@ -9,7 +9,8 @@ use tokio::sync::Mutex;
 
 /// How long a document is taken as it is.
 const FRESH: SignedDuration = SignedDuration::from_mins(10);
-/// How much time lies between two attempts to fetch it, whatever asks for it.
+/// How much time lies between two attempts to fetch it. Only the first wish for a newer one does not wait for it: a provider may well
+/// have got a new key right after we fetched the old ones.
 const PAUSE: SignedDuration = SignedDuration::from_secs(30);
 
 /// A document, kept.
@@ -28,6 +29,7 @@ struct Held<T> {
 #[derive(Debug)]
 struct Attempt<T, E> {
     at: Timestamp,
+    wanted: Wanted,
     outcome: Result<Arc<Held<T>>, E>,
 }
 
@@ -38,6 +40,13 @@ pub(super) enum Wanted {
     Fresh,
     /// One that was fetched after this one, or the last good one.
     Newer(Timestamp),
+}
+
+impl Wanted {
+    /// Whether an attempt that was made for the other will do for this one.
+    fn is_met_by(self, other: Self) -> bool {
+        matches!((self, other), (Self::Fresh, _) | (Self::Newer(_), Self::Newer(_)))
+    }
 }
 
 impl<T, E> Default for Cached<T, E> {
@@ -72,7 +81,8 @@ impl<T, E: Clone> Cached<T, E> {
         }
         let recent = last
             .as_ref()
-            .filter(|attempt| now.duration_since(attempt.at).abs() < PAUSE);
+            .filter(|attempt| now.duration_since(attempt.at).abs() < PAUSE)
+            .filter(|attempt| attempt.outcome.is_err() || wanted.is_met_by(attempt.wanted));
         let outcome = match recent {
             Some(attempt) => attempt.outcome.clone(),
             None => {
@@ -87,6 +97,7 @@ impl<T, E: Clone> Cached<T, E> {
                 });
                 *last = Some(Attempt {
                     at: now,
+                    wanted,
                     outcome: outcome.clone(),
                 });
                 outcome
@@ -147,9 +158,11 @@ mod tests {
     async fn a_newer_one_is_fetched_at_most_once_in_thirty_seconds() {
         let cached = Cached::default();
         assert_eq!(take(&cached, 0, Wanted::Fresh, Ok(1)).await, (Ok(1), 1));
-        assert_eq!(take(&cached, 29, Wanted::Newer(at(0)), Ok(2)).await, (Ok(1), 0));
-        assert_eq!(take(&cached, 30, Wanted::Newer(at(0)), Ok(2)).await, (Ok(2), 1));
-        assert_eq!(take(&cached, 31, Wanted::Newer(at(0)), Ok(3)).await, (Ok(2), 0));
+        assert_eq!(take(&cached, 1, Wanted::Newer(at(0)), Ok(2)).await, (Ok(2), 1));
+        assert_eq!(take(&cached, 2, Wanted::Newer(at(1)), Ok(3)).await, (Ok(2), 0));
+        assert_eq!(take(&cached, 30, Wanted::Newer(at(1)), Ok(3)).await, (Ok(2), 0));
+        assert_eq!(take(&cached, 31, Wanted::Newer(at(1)), Ok(3)).await, (Ok(3), 1));
+        assert_eq!(take(&cached, 32, Wanted::Newer(at(31)), Err("away")).await, (Ok(3), 0));
     }
 
     #[tokio::test]
