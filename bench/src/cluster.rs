@@ -13,6 +13,8 @@ use tests::cluster::Cluster;
 use tests::cluster::fault_proxy::FaultProxy;
 use tests::cluster::operator::Operator;
 
+use crate::{percentiles, program};
+
 /// What to measure with.
 #[derive(Debug, clap::Args)]
 pub struct Settings {
@@ -87,11 +89,6 @@ struct Bench {
     operator: Operator,
     program: PathBuf,
     verify: String,
-}
-
-fn program(name: &str) -> anyhow::Result<PathBuf> {
-    let here = std::env::current_exe()?;
-    Ok(here.parent().context("a program lies in a folder")?.join(name))
 }
 
 impl Bench {
@@ -266,13 +263,6 @@ fn is_ready(policy: &Value) -> bool {
         let is = |member: &str, text: &str| condition.get(member).is_some_and(|value| value == text);
         is("type", "Ready") && is("status", "True")
     })
-}
-
-fn percentiles(mut times: Vec<Duration>) -> Value {
-    times.sort();
-    let at = |share: usize| times.get((times.len() * share / 100).min(times.len().saturating_sub(1)));
-    let milliseconds = |share: usize| at(share).map(|time| time.as_secs_f64() * 1000.0);
-    json!({ "p50": milliseconds(50), "p90": milliseconds(90), "p99": milliseconds(99), "most": milliseconds(100) })
 }
 
 fn resident_mebibytes(process: u32) -> anyhow::Result<u64> {

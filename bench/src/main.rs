@@ -6,11 +6,15 @@ mod bare;
 mod cluster;
 mod keys;
 mod load;
+mod sign_ins;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use serde_json::{Value, json};
 
 // The same as in `authd`, so that the two differ by what they do and not by how they allocate.
 #[global_allocator]
@@ -35,6 +39,8 @@ enum Verb {
     Load(load::Load),
     /// Measure the operator with a real API server: `tests/control-plane/install` first.
     Cluster(cluster::Settings),
+    /// Measure signing in with a provider outside, and what many sign-ins in flight do to the checks.
+    SignIns(sign_ins::Settings),
     /// Add keys to a Snapshot file.
     Keys {
         /// The Snapshot to begin with.
@@ -51,6 +57,21 @@ fn main() -> anyhow::Result<()> {
         Verb::Bare { listen, headers } => bare::serve(listen, &headers),
         Verb::Load(load) => load::run(&load),
         Verb::Cluster(settings) => cluster::run(&settings),
+        Verb::SignIns(settings) => sign_ins::run(&settings),
         Verb::Keys { from, to, count } => keys::add(&from, &to, count),
     }
+}
+
+/// A program of this build.
+fn program(name: &str) -> anyhow::Result<PathBuf> {
+    let here = std::env::current_exe()?;
+    Ok(here.parent().context("a program lies in a folder")?.join(name))
+}
+
+/// In milliseconds.
+fn percentiles(mut times: Vec<Duration>) -> Value {
+    times.sort();
+    let at = |share: usize| times.get((times.len() * share / 100).min(times.len().saturating_sub(1)));
+    let milliseconds = |share: usize| at(share).map(|time| time.as_secs_f64() * 1000.0);
+    json!({ "p50": milliseconds(50), "p90": milliseconds(90), "p99": milliseconds(99), "most": milliseconds(100) })
 }

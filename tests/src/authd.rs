@@ -69,7 +69,19 @@ impl Authd {
     }
 
     async fn of(source: &str, folder: &Path, data: &Path, more: &[&str]) -> Self {
-        let mut command = Command::new(program());
+        Self::start_command(Command::new(program()), (source, folder), data, more).await
+    }
+
+    /// Starts a command that is the program, or leads to it, with what it reads, and waits until it is ready.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub async fn start_command(
+        mut command: Command,
+        (source, folder): (&str, &Path),
+        data: &Path,
+        more: &[&str],
+    ) -> Self {
         command
             .args(["serve", "--output", "json", source])
             .arg(folder)

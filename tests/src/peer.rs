@@ -1,6 +1,8 @@
 //! A server of a story's own on loopback, which remembers what it was asked.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -19,8 +21,14 @@ const MAX_BODY: usize = 1024 * 1024;
 pub struct Peer {
     /// Where it is, without a slash at the end.
     pub url: String,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    record: Arc<Record>,
     _server: JoinSet<()>,
+}
+
+#[derive(Debug, Default)]
+struct Record {
+    seen: Mutex<Vec<Seen>>,
+    busy: Mutex<Duration>,
 }
 
 /// A request that arrived.
@@ -64,15 +72,15 @@ impl Peer {
     pub async fn start(router: impl FnOnce(&str) -> Router) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let url = format!("http://{}", listener.local_addr().expect("a listener has an address"));
-        let seen = Arc::default();
-        let router = router(&url).layer(from_fn_with_state(Arc::clone(&seen), remember));
+        let record = Arc::default();
+        let router = router(&url).layer(from_fn_with_state(Arc::clone(&record), remember));
         let mut server = JoinSet::new();
         server.spawn(async move {
             let _ = axum::serve(listener, router).await;
         });
         Self {
             url,
-            seen,
+            record,
             _server: server,
         }
     }
@@ -100,7 +108,13 @@ impl Peer {
     /// Everything that was asked so far.
     #[must_use]
     pub fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        locked(&self.record.seen).clone()
+    }
+
+    /// How long everything took that was asked so far.
+    #[must_use]
+    pub fn busy(&self) -> Duration {
+        *locked(&self.record.busy)
     }
 
     /// What was asked with this method and path.
@@ -110,14 +124,60 @@ impl Peer {
     }
 }
 
-async fn remember(State(seen): State<Arc<Mutex<Vec<Seen>>>>, request: Request, next: Next) -> Response {
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn remember(State(record): State<Arc<Record>>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, MAX_BODY).await.unwrap_or_default();
-    seen.lock().unwrap_or_else(PoisonError::into_inner).push(Seen {
+    locked(&record.seen).push(Seen {
         line: format!("{} {}", parts.method, parts.uri.path()),
         query: parts.uri.query().unwrap_or_default().to_owned(),
         headers: parts.headers.clone(),
         body: String::from_utf8_lossy(&body).into_owned(),
     });
-    next.run(Request::from_parts(parts, Body::from(body))).await
+    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    *locked(&record.busy) += begun.elapsed();
+    response
+}
+
+/// A port that is only counted at: who connects gets nothing.
+#[derive(Debug)]
+pub struct Sink {
+    /// The port, on loopback.
+    pub port: u16,
+    connections: Arc<AtomicUsize>,
+    _server: JoinSet<()>,
+}
+
+impl Sink {
+    /// Starts it.
+    ///
+    /// # Panics
+    /// No port is free.
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let port = listener.local_addr().expect("a listener has an address").port();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&connections);
+        let mut server = JoinSet::new();
+        server.spawn(async move {
+            while listener.accept().await.is_ok() {
+                counted.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        Self {
+            port,
+            connections,
+            _server: server,
+        }
+    }
+
+    /// How often somebody connected.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
 }

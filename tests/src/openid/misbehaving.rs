@@ -9,6 +9,7 @@ pub use fault::{Draft, Fault, Trouble};
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Json;
 use axum::Router;
@@ -46,10 +47,11 @@ struct Issuer {
     user: Mutex<Value>,
     fault: Mutex<Fault>,
     session: Mutex<String>,
+    given: Mutex<Vec<String>>,
 }
 
 impl Misbehaving {
-    /// Starts it, for one client, with `alice` as who is signed in there.
+    /// Starts it, for one client, with an `alice` at each issuer.
     pub async fn start(client: Client) -> Self {
         let state = |url: &str| Issuers {
             url: url.to_owned(),
@@ -101,10 +103,22 @@ impl Misbehaving {
         self.peer.seen().iter().filter(|seen| is(seen)).count()
     }
 
+    /// How long everything took that was asked so far.
+    #[must_use]
+    pub fn busy(&self) -> Duration {
+        self.peer.busy()
+    }
+
     /// The `sid` of the last sign-in at an issuer.
     #[must_use]
     pub fn session(&self, name: &str) -> String {
         locked(&self.issuers.of(name).session).clone()
+    }
+
+    /// Every token that an issuer gave with its last answer.
+    #[must_use]
+    pub fn given(&self, name: &str) -> Vec<String> {
+        locked(&self.issuers.of(name).given).clone()
     }
 
     /// An ID token that the issuer would give to whoever is signed in there.
@@ -147,12 +161,13 @@ impl Issuers {
                 user: Mutex::new(json!({
                     "sub": "alice",
                     "name": "Alice",
-                    "email": "alice@example.com",
+                    "email": format!("alice@{name}.test"),
                     "email_verified": true,
                     "groups": ["staff"],
                 })),
                 fault: Mutex::new(Fault::None),
                 session: Mutex::default(),
+                given: Mutex::default(),
             })
         });
         Arc::clone(issuer)
@@ -233,6 +248,9 @@ impl Issuer {
             "refresh_token": self.grants.token(&grant),
             "id_token": id_token,
         });
+        let tokens = ["access_token", "refresh_token", "id_token"];
+        let tokens = tokens.iter().filter_map(|name| answer.get(name)?.as_str());
+        *locked(&self.given) = tokens.map(str::to_owned).collect();
         fault.answer(&mut answer);
         Json(answer).into_response()
     }
@@ -258,6 +276,10 @@ async fn answer(State(issuers): State<Arc<Issuers>>, request: Request) -> Respon
     let path = parts.uri.path().trim_start_matches('/');
     let (name, path) = path.split_at(path.find('/').unwrap_or(path.len()));
     let issuer = issuers.of(name);
+    let delay = locked(&issuer.fault).delay(path);
+    if let Some(delay) = delay {
+        tokio::time::sleep(delay).await;
+    }
     let trouble = locked(&issuer.fault).trouble(path);
     if let Some(trouble) = trouble {
         return trouble.answer();

@@ -35,6 +35,8 @@ pub enum Fault {
     Redirect(Change<Value>),
     /// Everything at one path, such as `/token`.
     At(&'static str, Trouble),
+    /// Everything at one path comes right, and so much later.
+    Late(&'static str, Duration),
 }
 
 impl fmt::Debug for Fault {
@@ -49,6 +51,7 @@ impl fmt::Debug for Fault {
             Self::Keys(_) => "Keys",
             Self::Redirect(_) => "Redirect",
             Self::At(..) => "At",
+            Self::Late(..) => "Late",
         })
     }
 }
@@ -139,6 +142,13 @@ impl Fault {
     pub(super) fn redirect(&self, parameters: &mut Value) {
         if let Self::Redirect(change) = self {
             change(parameters);
+        }
+    }
+
+    pub(super) fn delay(&self, path: &str) -> Option<Duration> {
+        match self {
+            Self::Late(at, delay) if *at == path => Some(*delay),
+            _ => None,
         }
     }
 
