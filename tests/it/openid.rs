@@ -1,3 +1,9 @@
-//! Signing in with a provider outside.
+//! Signing in with a provider outside. Rows B, C, I, J and K of the attacks, each beside a sign-in that succeeds with the same set-up.
 
+mod linking;
+mod outbound;
 mod peers;
+mod people;
+mod redirects;
+mod relying_party;
+mod trial;

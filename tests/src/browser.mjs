@@ -28,6 +28,16 @@ const verbs = {
   type: (text) => page.keyboard.type(text),
   key: (name) => page.keyboard.press(name),
   at: (url) => page.waitForURL((seen) => seen.href === url).catch(() => same('address', page.url(), url)),
+  stays: async (base, locations, hosts) => {
+    const parsed = await page.evaluate(([base, all]) => all.map((location) => new URL(location, base).hostname), [base, locations]);
+    const away = locations.filter((_, index) => !hosts.includes(parsed[index]));
+    away.length === 0 || wrong(`lead elsewhere: ${JSON.stringify(away)}`);
+  },
+  becomes: async (url, text) => {
+    const deadline = Date.now() + 15_000;
+    do await page.goto(url); while (await page.getByText(text).count() === 0 && Date.now() < deadline);
+    await page.getByText(text).first().waitFor({ timeout: 1_000 });
+  },
   heading: (name) => page.getByRole('heading', { name, exact: true, level: 1 }).waitFor(),
   alert: (text) => page.getByRole('alert').filter({ hasText: text }).waitFor(),
   sees: (text) => page.getByText(text).first().waitFor(),

@@ -98,6 +98,16 @@ impl Visit {
         self.then(json!(["at", url]))
     }
 
+    /// Each of these, taken from a page at `base`, leads to one of the hosts, as the browser itself reads it.
+    pub fn stays_within(self, base: &str, locations: &[String], hosts: &[&str]) -> Self {
+        self.then(json!(["stays", base, locations, hosts]))
+    }
+
+    /// Opens the same page again until this text is there, for as long as any other step may take.
+    pub fn comes_to_see(self, url: &str, text: &str) -> Self {
+        self.then(json!(["becomes", url, text]))
+    }
+
     /// Sees the page with this heading.
     pub fn heading(self, text: &str) -> Self {
         self.then(json!(["heading", text]))

@@ -2,6 +2,7 @@
 // { modules, name, users, clients, initialAccessToken, lifetimes }. The first line that it writes is { issuer }.
 // Below /_control a story changes users, keys and luck; see openid.rs for the words.
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import dns from 'node:dns';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -17,6 +18,10 @@ const registered = new Set();
 const adapter = createMemoryAdapter();
 const cookieKeys = [randomBytes(16).toString('hex')];
 const refreshes = (client) => client.grantTypeAllowed('refresh_token');
+
+// Names below `localhost` are this machine, as RFC 6761 says and resolvers need not know.
+const { lookup } = dns;
+dns.lookup = (name, ...rest) => lookup(name.endsWith('.localhost') ? '127.0.0.1' : name, ...rest);
 
 const signingKey = (alg) => {
   const { privateKey } = alg === 'RS256'
@@ -35,7 +40,7 @@ const configuration = (keys) => ({
   jwks: { keys },
   clients: story.clients,
   // Its guard against special addresses is left out: every peer of a test is on loopback.
-  fetch: (url, { dispatcher, ...options } = {}) => globalThis.fetch(url, options),
+  fetch: (url, { dispatcher, ...options } = {}) => fetch(url, options),
   findAccount: (_, id) => users.has(id) ? { accountId: id, claims: () => ({ sub: id, ...users.get(id) }) } : undefined,
   claims: { openid: ['sub'], profile: ['name', 'preferred_username'], email: ['email', 'email_verified'], groups: ['groups', 'roles'] },
   conformIdTokenClaims: false,

@@ -242,13 +242,27 @@ impl Site {
     /// # Panics
     /// Something does not start.
     pub async fn altered(kind: Kind, more: &str, replaced: &[(&str, &str)]) -> Self {
-        let port = Proxy::port();
+        Self::start(kind, Proxy::port(), (more, ""), replaced).await
+    }
+
+    /// Starts all of it on a port that is known before, with more fields of the instance and more resources.
+    ///
+    /// # Panics
+    /// Something does not start.
+    pub async fn with(kind: Kind, port: u16, more: &str, resources: &str) -> Self {
+        Self::start(kind, port, (more, resources), &[]).await
+    }
+
+    async fn start(kind: Kind, port: u16, (more, resources): (&str, &str), replaced: &[(&str, &str)]) -> Self {
         let folder = Folder::usual(ROOMY);
         let named = instance(&format!("{ROOMY}{more}"));
         folder.write(
             "authd.yaml",
             &named.replace("localhost:8000", &format!("localhost:{port}")),
         );
+        if !resources.is_empty() {
+            folder.write("more.yaml", resources);
+        }
         let data = tempfile::tempdir().expect("a temporary folder can be made");
         let authd = Authd::start(folder.path(), data.path(), &[]).await;
         let world = World { authd, folder, data };

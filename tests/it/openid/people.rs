@@ -1,0 +1,130 @@
+//! What people meet who sign in with a provider outside: Chromium, nginx, and the real OpenID provider.
+
+use serde_json::json;
+use tests::browser::Visit;
+use tests::openid::OpenId;
+use tests::proxy::{Kind, Proxy, Site};
+use tests::window::Window;
+
+use super::trial::{ASCII, provider, secret};
+
+/// Two providers, and an application behind nginx whose people they know.
+struct Place {
+    site: Site,
+    one: OpenId,
+    two: OpenId,
+}
+
+impl Place {
+    async fn open(instance: &str) -> Self {
+        let port = Proxy::port();
+        let public = format!("http://auth.test.localhost:{port}");
+        let client = |name: &str| {
+            let mut client = OpenId::client("authd", ASCII, &format!("{public}/oauth/{name}/callback"));
+            client["post_logout_redirect_uris"] = json!([format!("{public}/signed-out")]);
+            client
+        };
+        let mut first = client("one");
+        first["backchannel_logout_uri"] = json!(format!("{public}/oauth/one/backchannel-logout"));
+        first["backchannel_logout_session_required"] = json!(true);
+        let (first, second) = ([first], [client("two")]);
+        let (one, two) = tokio::join!(OpenId::start("One", &first), OpenId::start("Two", &second));
+        let scopes = "    scopes: [openid, email, profile, groups]\n";
+        let resources = format!(
+            "{}{}{}",
+            provider("one", &one.issuer, scopes),
+            provider("two", &two.issuer, scopes),
+            secret()
+        )
+        .replace("key: client-secret", "key: ascii");
+        let site = Site::with(Kind::Nginx, port, instance, &resources).await;
+        Self { site, one, two }
+    }
+
+    /// Goes to a page of the application, and signs in with a provider on the way.
+    fn arrive(&self, visit: Visit, path: &str, provider: &str, user: &str) -> Visit {
+        visit
+            .open(&self.site.app(path))
+            .heading("Sign in")
+            .choose(&format!("Continue with Provider {}", provider.to_lowercase()))
+            .heading(&format!("Sign in at {provider}"))
+            .fill("User", user)
+            .press("Sign in")
+            .at(&self.site.app(path))
+    }
+}
+
+#[tokio::test]
+async fn somebody_arrives_at_the_very_page_with_either_of_two_providers() {
+    let place = Place::open("").await;
+    let first = place.arrive(Visit::new(), "/reports/7?from=a%20b", "One", "alice");
+    let signed_in = first
+        .sees("alice@example.com")
+        .open(&place.site.auth("/account"))
+        .heading("Your account")
+        .sees("Alice")
+        .sees("alice@example.com")
+        .picture("account-openid")
+        .press("Sign out")
+        .heading("You are signed out");
+    signed_in.done().await;
+    assert_eq!(place.one.count("POST /token").await, 1, "one code, one exchange");
+    place.two.put_user("bob", &json!({"email": "bob@two.test"})).await;
+    place
+        .arrive(Visit::new(), "/", "Two", "bob")
+        .sees("bob@two.test")
+        .done()
+        .await;
+    let denied = Visit::new()
+        .open(&place.site.app("/"))
+        .picture("sign-in-providers")
+        .choose("Continue with Provider one")
+        .press("Deny")
+        .picture("sign-in-provider-denied");
+    denied.open(&place.site.app("/")).heading("Sign in").done().await;
+    place
+        .site
+        .world
+        .authd
+        .log()
+        .iter()
+        .find(|line| line.contains("SignInFailed"))
+        .expect("operators are told");
+}
+
+/// A page of the application that this session opens, by its status at the gate.
+async fn gate(place: &Place, token: &str) -> u16 {
+    place.site.world.forward("GET", "/").bearer(token).send().await.status
+}
+
+impl Place {
+    /// Signs in without a face; the session's token, and the window.
+    async fn session(&self, provider: &str, user: &str) -> (String, Window) {
+        let public = self.site.auth("");
+        let mut window = Window::new(&public, &self.site.world.authd.public);
+        window.follow(&format!("{public}/oauth/{provider}/login"), "").await;
+        let answer = OpenId::sign_in(&mut window, user, &self.site.auth("/account")).await;
+        let token = window.cookie("auth.test.localhost", "token").map(str::to_owned);
+        (
+            token.unwrap_or_else(|| panic!("{} {}", answer.status, answer.body)),
+            window,
+        )
+    }
+}
+
+#[tokio::test]
+async fn signing_out_everywhere_ends_every_other_session() {
+    let place = Place::open("").await;
+    let (elsewhere, _) = place.session("one", "alice").await;
+    assert_eq!(gate(&place, &elsewhere).await, 200);
+    place
+        .arrive(Visit::new(), "/", "One", "alice")
+        .open(&place.site.auth("/account"))
+        .press("Sign out all other sessions")
+        .heading("Your account")
+        .open(&place.site.app("/"))
+        .sees("alice@example.com")
+        .done()
+        .await;
+    assert_eq!(gate(&place, &elsewhere).await, 401);
+}
