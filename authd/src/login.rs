@@ -2,6 +2,7 @@
 
 pub mod arrival;
 pub mod change_password;
+mod github;
 pub mod hashing;
 pub mod oidc;
 mod outcome;

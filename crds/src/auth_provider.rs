@@ -1,6 +1,9 @@
 //! `AuthProvider`: one way to sign in.
 
 mod accounts;
+mod github;
+mod google;
+mod microsoft;
 mod oidc;
 mod outbound;
 
@@ -10,8 +13,16 @@ use serde::{Deserialize, Serialize};
 use crate::Status;
 
 pub use accounts::{Accounts, ClaimNames, TrustEmail};
+pub use github::GitHub;
+pub use google::Google;
+pub use microsoft::Microsoft;
 pub use oidc::{Authentication, AuthorizeParameter, ClientAuth, DynamicRegistration, IdTokenAlgorithm, Oidc, UserInfo};
 pub use outbound::Outbound;
+
+/// What a URL of a provider must be.
+pub(crate) const URL_RULE: &str = "self.matches('^(https://[a-z0-9.-]+(:[0-9]{1,5})?|http://(([a-z0-9-]+[.])*localhost|127[.]0[.]0[.]1|\\\\[::1\\\\])(:[0-9]{1,5})?)(/[A-Za-z0-9._~/-]*)?$')";
+/// In words.
+pub(crate) const URL_MESSAGE: &str = "must be https://HOST[:PORT][/PATH] without user, query and fragment; http:// only for localhost, names below .localhost, 127.0.0.1 and [::1]";
 
 /// One way to sign in.
 #[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
@@ -42,7 +53,10 @@ pub use outbound::Outbound;
 // Every kind of provider is one line of this list.
 #[x_kube(validation = Rule::new(
     "[has(self.password),
-      has(self.oidc)].exists_one(given, given)"
+      has(self.oidc),
+      has(self.google),
+      has(self.microsoft),
+      has(self.github)].exists_one(given, given)"
 ).message("give exactly one kind of provider, such as `password: {}` or `oidc`"))]
 #[x_kube(validation = Rule::new("!has(self.password) || (!has(self.claims) && !has(self.accounts))").message("`claims` and `accounts` are for providers outside: leave them out beside `password`"))]
 pub struct AuthProviderSpec {
@@ -56,6 +70,15 @@ pub struct AuthProviderSpec {
     /// An OpenID provider, such as Keycloak, Okta, Auth0 or Dex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oidc: Option<Oidc>,
+    /// Accounts of Google.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub google: Option<Google>,
+    /// Accounts of Microsoft's identity platform (Entra).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub microsoft: Option<Microsoft>,
+    /// Accounts of GitHub, or of an Enterprise server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub github: Option<GitHub>,
     /// Which claims of a provider outside say what. Absent: the names that OpenID gives them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claims: Option<ClaimNames>,

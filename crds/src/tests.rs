@@ -348,6 +348,46 @@ fn an_openid_provider_is_refused_with_a_reason() {
 }
 
 #[test]
+fn other_kinds_of_openid_providers_are_refused_with_a_reason() {
+    let secret = json!({"name": "s", "key": "k"});
+    let with = |kind: &str, members: Value| {
+        let mut spec = json!({"clientId": "a", "clientSecretRef": secret});
+        for (name, value) in members.as_object().unwrap() {
+            spec[name] = value.clone();
+        }
+        json!({kind: spec})
+    };
+    for (kind, members, expected) in [
+        ("google", json!({}), &[][..]),
+        (
+            "google",
+            json!({"issuer": "ftp://accounts.google.com"}),
+            &["must be https://HOST"],
+        ),
+        ("microsoft", json!({"tenant": "0a1b"}), &[]),
+        ("microsoft", json!({"tenant": "common", "allowedTenants": ["*"]}), &[]),
+        (
+            "microsoft",
+            json!({"tenant": "common"}),
+            &["people of every tenant could sign in"],
+        ),
+        (
+            "microsoft",
+            json!({"tenant": "x", "graphUrl": "http://10.0.0.1"}),
+            &["must be https://HOST"],
+        ),
+        ("github", json!({}), &[]),
+        (
+            "github",
+            json!({"baseUrl": "https://user:pass@github.example.com"}),
+            &["must be https://HOST"],
+        ),
+    ] {
+        check("AuthProvider", &with(kind, members), expected);
+    }
+}
+
+#[test]
 fn groups_are_granted_or_synced() {
     let groups = |groups: Value| json!({"providerRef": {"name": "p"}, "groups": groups});
     for (given, expected) in [

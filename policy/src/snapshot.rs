@@ -12,7 +12,9 @@ use sha2::{Digest as _, Sha256};
 
 use keys::Keys;
 
-pub use provider::{Accounts, Authentication, Client, ClientProof, GroupSync, Method, Oidc, Outbound, Provider};
+pub use provider::{
+    Accounts, Authentication, Client, ClientProof, Flavour, GitHub, GroupSync, Method, Oidc, Outbound, Provider,
+};
 pub use settings::{ApiKeys, BootstrapAdmin, Cookie, Limit, Passwords, Sessions, Settings, SigningKey, Tokens};
 pub use tree::Tree;
 

@@ -10,12 +10,13 @@ mod cached;
 pub mod callback;
 mod discovery;
 pub mod exchange;
+mod flavour;
 mod id_token;
 mod jwt;
 mod kept;
 mod keys;
-mod userinfo;
-mod vouch;
+pub(super) mod userinfo;
+pub(super) mod vouch;
 
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,7 @@ mod tests;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use policy::snapshot::{Client, Method, Oidc, Provider, Settings};
+use policy::snapshot::{Client, GitHub, Method, Oidc, Provider, Settings};
 use serde_json::{Map, Value};
 
 use super::arrival;
@@ -43,6 +44,7 @@ pub use attempt::{forget, forget_old};
 #[derive(Debug, Default)]
 pub struct Relying {
     peers: Kept<Peer>,
+    github: Kept<Outbound>,
 }
 
 /// A provider, and what it said of itself.
@@ -171,6 +173,15 @@ impl Relying {
             })
         })
     }
+
+    /// What reaches the servers of GitHub, as the provider of that name has it.
+    ///
+    /// # Errors
+    /// [`Error::Outbound`].
+    pub fn github(&self, name: &str, settings: &GitHub) -> Result<Arc<Outbound>, Error> {
+        self.github
+            .take(name, settings, || Ok(Outbound::new(&settings.outbound)?))
+    }
 }
 
 impl Peer {
@@ -179,7 +190,8 @@ impl Peer {
     /// # Errors
     /// It was never to be had.
     pub async fn metadata(&self, now: Timestamp) -> Result<Arc<Metadata>, discovery::Error> {
-        let fetch = || discovery::fetch(&self.outbound, &self.settings.issuer);
+        let named = flavour::issuer_of_metadata(&self.settings);
+        let fetch = || discovery::fetch(&self.outbound, &self.settings.issuer, named);
         Ok(self.metadata.take(now, Wanted::Fresh, fetch).await?.0)
     }
 

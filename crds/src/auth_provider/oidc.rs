@@ -17,7 +17,7 @@ pub struct Oidc {
     /// The issuer, exactly as the provider's own metadata names it. Plain http only on this machine (`localhost`, a name below
     /// `.localhost`, `127.0.0.1`, `[::1]`).
     #[schemars(length(min = 8, max = 512))]
-    #[x_kube(validation = Rule::new("self.matches('^(https://[a-z0-9.-]+(:[0-9]{1,5})?|http://(([a-z0-9-]+[.])*localhost|127[.]0[.]0[.]1|\\\\[::1\\\\])(:[0-9]{1,5})?)(/[A-Za-z0-9._~/-]*)?$')").message("must be https://HOST[:PORT][/PATH] without user, query and fragment; http:// only for localhost, names below .localhost, 127.0.0.1 and [::1]"))]
+    #[x_kube(validation = Rule::new(super::URL_RULE).message(super::URL_MESSAGE))]
     pub issuer: String,
     /// The name under which authd is registered at the provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,12 +1,16 @@
 //! `AuthProvider` to a way to sign in: what all kinds share, and the list of kinds.
 
+mod github;
+mod google;
+mod microsoft;
 mod oidc;
 mod outbound;
 
-use crds::{AuthProvider, Reason, ResourceExt};
+use crds::{AuthProvider, Reason, ResourceExt, SecretKeyRef};
 
 use super::scope::{Scope, problem};
 use crate::problem::Problem;
+use crate::secret::{Secret, secret};
 use crate::snapshot::{Accounts, Method, Provider};
 
 /// What memberships that an administrator gave are said to come from, where others name their provider.
@@ -44,6 +48,15 @@ fn method(scope: &Scope<'_>, resource: &AuthProvider) -> Result<Method, Problem>
     let kinds = [
         spec.password.as_ref().map(|_| Ok(Method::Password)),
         spec.oidc.as_ref().map(|oidc| oidc::compile(scope, resource, oidc)),
+        spec.google
+            .as_ref()
+            .map(|google| google::compile(scope, resource, google)),
+        spec.microsoft
+            .as_ref()
+            .map(|microsoft| microsoft::compile(scope, resource, microsoft)),
+        spec.github
+            .as_ref()
+            .map(|github| github::compile(scope, resource, github)),
     ];
     let mut given = kinds.into_iter().flatten();
     match (given.next(), given.next()) {
@@ -77,5 +90,23 @@ fn provider(resource: &AuthProvider, method: Method) -> Provider {
         on_no_match: None,
         grants: Vec::new(),
         groups: None,
+    }
+}
+
+/// A secret that must be text. A line break at its end, which editors and `echo` leave there, does not count.
+fn text(scope: &Scope<'_>, resource: &AuthProvider, field: &str, reference: &SecretKeyRef) -> Result<Secret, Problem> {
+    let value = scope.secret(resource, field, reference)?;
+    let text = std::str::from_utf8(value)
+        .ok()
+        .map(|text| text.trim_end_matches(['\r', '\n']));
+    match text.filter(|text| !text.is_empty()) {
+        Some(text) => Ok(secret(text.as_bytes())),
+        None => {
+            let message = format!(
+                "the value of Secret `{}`, key `{}`, is not text",
+                reference.name, reference.key
+            );
+            Err(problem(resource, field, Reason::SecretUnusable, message))
+        }
     }
 }

@@ -42,6 +42,8 @@ pub enum Method {
     Password,
     /// An OpenID provider.
     Oidc(Box<Oidc>),
+    /// GitHub, or an Enterprise server.
+    GitHub(Box<GitHub>),
 }
 
 impl Method {
@@ -56,7 +58,7 @@ impl Method {
     pub fn is_elsewhere(&self) -> bool {
         match self {
             Self::Password => false,
-            Self::Oidc(_) => true,
+            Self::Oidc(_) | Self::GitHub(_) => true,
         }
     }
 }
@@ -126,6 +128,49 @@ pub struct Oidc {
     pub authentication: Authentication,
     /// Whether the userinfo endpoint is asked.
     pub userinfo: UserInfo,
+    /// How its servers are reached.
+    pub outbound: Outbound,
+    /// What it does in ways of its own.
+    #[serde(default)]
+    pub flavour: Flavour,
+}
+
+/// What an OpenID provider does in ways of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Flavour {
+    /// Nothing: as OpenID says.
+    #[default]
+    Plain,
+    /// As Google.
+    #[serde(rename_all = "camelCase")]
+    Google {
+        /// The domains of organisations whose people sign in, in lower case; none: everybody.
+        hosted_domains: Vec<String>,
+    },
+    /// As Microsoft.
+    Microsoft {
+        /// The issuer with `{tenantid}` in it, where people of several tenants sign in.
+        template: Option<String>,
+        /// The tenants whose people sign in then; `*` is every one.
+        tenants: Vec<String>,
+        /// Where groups are that are too many for a token.
+        graph: String,
+    },
+}
+
+/// GitHub, or an Enterprise server.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GitHub {
+    /// Our name there.
+    pub client_id: String,
+    /// The secret that goes with it.
+    pub client_secret: Secret,
+    /// Where people sign in, without a trailing slash.
+    pub base: String,
+    /// Where its API is, without a trailing slash.
+    pub api: String,
     /// How its servers are reached.
     pub outbound: Outbound,
 }

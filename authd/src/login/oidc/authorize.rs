@@ -1,13 +1,14 @@
 //! Sending somebody to the provider: the request for a code (RFC 6749, section 4.1.1; RFC 7636; OpenID Connect Core, section 3.1.2.1).
 
 use http::HeaderValue;
-use policy::snapshot::{Oidc, Provider};
+use policy::snapshot::{Method, Oidc, Provider};
 use url::Url;
 use uuid::Uuid;
 
 use super::attempt::Attempt;
 use super::{Error, redirect_uri, transport};
 use crate::app::App;
+use crate::login::github;
 use crate::serving::Serving;
 
 /// What an attempt is for.
@@ -35,24 +36,26 @@ pub struct Sent {
 /// # Errors
 /// The provider cannot be used now, or at all.
 pub async fn begin(app: &App, serving: &Serving, provider: &Provider, purpose: Purpose) -> Result<Sent, Error> {
-    let peer = app.relying.peer(provider)?;
-    let metadata = peer.metadata(app.now()).await?;
-    let client_id = peer.party()?.id;
-    let says_prompt = peer
-        .settings
-        .authorize_parameters
-        .iter()
-        .any(|(name, _)| name == "prompt");
-    let again = purpose.again && !says_prompt;
     let attempt = Attempt::begin(&provider.name, purpose.return_to, purpose.link, &app.random, app.now());
     let redirect_uri = redirect_uri(serving.settings(), &provider.name);
-    let mut to = metadata.authorization_endpoint.clone();
-    fill(&mut to, &peer.settings, &attempt, (&client_id, &redirect_uri));
-    if again {
-        to.query_pairs_mut().append_pair("prompt", "login");
-    }
+    let to = if let Method::GitHub(settings) = &provider.method {
+        github::authorize(settings, &attempt.state, &attempt.challenge(), &redirect_uri)?
+    } else {
+        let peer = app.relying.peer(provider)?;
+        let mut to = peer.metadata(app.now()).await?.authorization_endpoint.clone();
+        fill(&mut to, &peer.settings, &attempt, (&peer.party()?.id, &redirect_uri));
+        if purpose.again && !says_prompt(&peer.settings) {
+            to.query_pairs_mut().append_pair("prompt", "login");
+        }
+        to
+    };
     let cookie = attempt.cookie(&serving.sealing, transport(serving.settings()), &app.random)?;
     Ok(Sent { to, cookie })
+}
+
+/// Whether the resource itself says how people are to be asked.
+fn says_prompt(settings: &Oidc) -> bool {
+    settings.authorize_parameters.iter().any(|(name, _)| name == "prompt")
 }
 
 fn fill(to: &mut Url, settings: &Oidc, attempt: &Attempt, (client_id, redirect_uri): (&str, &str)) {

@@ -1,7 +1,7 @@
 //! The provider sends somebody back: whose attempt it is, whether the answer is the provider's, and who arrives.
 
 use http::HeaderMap;
-use policy::snapshot::Provider;
+use policy::snapshot::{Method, Provider};
 use serde_json::Value;
 use url::form_urlencoded;
 
@@ -10,6 +10,7 @@ use super::vouch::{self, Code, Vouched};
 use super::{Error, redirect_uri, transport};
 use crate::app::App;
 use crate::login::arrival::{self, Arriving};
+use crate::login::github;
 use crate::login::outcome::{self, SignedIn, Tried};
 use crate::login::session::Device;
 use crate::serving::Serving;
@@ -152,20 +153,23 @@ async fn vouched(
     answer: &Answer,
     attempt: &Attempt,
 ) -> Result<Vouched, Error> {
+    let redirect_uri = redirect_uri(serving.settings(), &provider.name);
+    let code = Code {
+        code: answer.code.as_deref().ok_or(Error::Denied)?,
+        verifier: &attempt.verifier,
+        nonce: &attempt.nonce,
+        redirect_uri: &redirect_uri,
+    };
+    if let Method::GitHub(settings) = &provider.method {
+        let outbound = app.relying.github(&provider.name, settings)?;
+        return github::person(settings, &outbound, code).await;
+    }
     let peer = app.relying.peer(provider)?;
     let metadata = peer.metadata(app.now()).await?;
     let named = answer.issuer.as_deref();
     if named.map_or(metadata.names_issuer, |issuer| issuer != peer.settings.issuer) {
         return Err(Error::Issuer);
     }
-    let code = answer.code.as_deref().ok_or(Error::Denied)?;
-    let redirect_uri = redirect_uri(serving.settings(), &provider.name);
-    let code = Code {
-        code,
-        verifier: &attempt.verifier,
-        nonce: &attempt.nonce,
-        redirect_uri: &redirect_uri,
-    };
     vouch::person(app, &peer, code).await
 }
 

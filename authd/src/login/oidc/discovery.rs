@@ -75,11 +75,11 @@ struct Document {
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
 }
 
-/// Fetches the metadata of an issuer.
+/// Fetches the metadata of an issuer, in which it is to be named so.
 ///
 /// # Errors
 /// There is none that can be used.
-pub async fn fetch(outbound: &Outbound, issuer: &str) -> Result<Metadata, Error> {
+pub async fn fetch(outbound: &Outbound, issuer: &str, named: &str) -> Result<Metadata, Error> {
     let address = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
     let url = Url::parse(&address).map_err(|_| outbound::Error::Url(issuer.to_owned()))?;
     let answer = outbound.ask(Question::get(&url, Patience::Short)).await?;
@@ -88,7 +88,7 @@ pub async fn fetch(outbound: &Outbound, issuer: &str) -> Result<Metadata, Error>
             status: answer.status.as_u16(),
         });
     }
-    read(issuer, &answer.body)
+    read(named, &answer.body)
 }
 
 fn read(issuer: &str, document: &[u8]) -> Result<Metadata, Error> {

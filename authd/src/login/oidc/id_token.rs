@@ -59,6 +59,9 @@ pub enum Error {
     /// Of another access token or code.
     #[error("the ID token belongs to another code or access token")]
     Hash,
+    /// The account belongs to no organisation or tenant whose people sign in here.
+    #[error("the account belongs to no organisation or tenant whose people sign in here")]
+    Organization,
     /// The person did not sign in as they must.
     #[error("the person did not sign in at the provider in the way that is asked for")]
     Authentication,
@@ -75,6 +78,7 @@ impl Error {
             Self::Nonce => "Nonce",
             Self::Time => "IdTokenTime",
             Self::Hash => "IdTokenHash",
+            Self::Organization => "Organization",
             Self::Authentication => "Authentication",
         }
     }

@@ -1,13 +1,13 @@
 //! From a code to a person: what the provider vouches for, all of it checked.
 
-use policy::snapshot::Oidc;
+use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value};
 
-use super::exchange::{self, Tokens};
+use super::exchange::{self, Party, Tokens};
 use super::id_token::{self, Expected};
 use super::jwt::Token;
-use super::{Error, Peer, userinfo};
+use super::{Error, Peer, flavour, userinfo};
 use crate::app::App;
 
 /// A person of whom a provider says that they are there.
@@ -48,17 +48,8 @@ pub async fn person(app: &App, peer: &Peer, code: Code<'_>) -> Result<Vouched, E
     ];
     let endpoint = (&metadata.token_endpoint, peer.settings.issuer.as_str());
     let tokens = exchange::ask(&peer.outbound, endpoint, &party, &grant, (&app.random, now)).await?;
-    let expected = |algorithm| Expected {
-        issuer: &peer.settings.issuer,
-        client_id: &party.id,
-        nonce: Some(code.nonce),
-        authentication: &peer.settings.authentication,
-        access_token: tokens.access_token.expose_secret(),
-        code: Some(code.code),
-        algorithm,
-        now,
-    };
-    let (subject, mut claims) = identified(peer, &tokens, expected).await?;
+    let (subject, mut claims) = identified(peer, &party, &tokens, Some(code), now).await?;
+    flavour::add_groups(&peer.settings, &peer.outbound, &tokens.access_token, &mut claims).await?;
     if let (crds::UserInfo::Always, Some(endpoint)) = (peer.settings.userinfo, &metadata.userinfo_endpoint) {
         let said = userinfo::ask(&peer.outbound, endpoint, &tokens.access_token).await?;
         userinfo::merge(&mut claims, said, &subject)?;
@@ -69,22 +60,33 @@ pub async fn person(app: &App, peer: &Peer, code: Code<'_>) -> Result<Vouched, E
     })
 }
 
-async fn identified<'a>(
+/// Who the ID token is of, and what it says.
+async fn identified(
     peer: &Peer,
+    party: &Party,
     tokens: &Tokens,
-    expected: impl FnOnce(crds::IdTokenAlgorithm) -> Expected<'a>,
+    code: Option<Code<'_>>,
+    now: Timestamp,
 ) -> Result<(String, Map<String, Value>), Error> {
     let text = tokens.id_token.as_ref().ok_or(Error::NoIdToken)?;
-    let Oidc {
-        id_token_algorithms, ..
-    } = &peer.settings;
-    let token = Token::read(text.expose_secret(), id_token_algorithms)?;
-    let expected = expected(token.algorithm);
+    let token = Token::read(text.expose_secret(), &peer.settings.id_token_algorithms)?;
+    let algorithm = token.algorithm;
     // A token that says that it is something else is no ID token, whoever signed it.
     if token.typ.as_deref().is_some_and(|typ| !typ.eq_ignore_ascii_case("jwt")) {
         return Err(Error::NoIdToken);
     }
-    let claims = peer.verified(token, expected.now).await?;
+    let mut claims = peer.verified(token, now).await?;
+    let expected = Expected {
+        issuer: &flavour::issuer_of_token(&peer.settings, &claims),
+        client_id: &party.id,
+        nonce: code.map(|code| code.nonce),
+        authentication: &peer.settings.authentication,
+        access_token: tokens.access_token.expose_secret(),
+        code: code.map(|code| code.code),
+        algorithm,
+        now,
+    };
     let subject = id_token::check(&claims, &expected)?;
+    flavour::check(&peer.settings, &mut claims)?;
     Ok((subject, claims))
 }

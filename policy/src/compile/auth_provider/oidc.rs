@@ -2,11 +2,11 @@
 
 use crds::{AuthProvider, ClientAuth, Reason, SecretKeyRef};
 
-use super::outbound;
+use super::{outbound, text};
 use crate::compile::scope::{Scope, finite, problem};
 use crate::problem::Problem;
-use crate::secret::{Secret, secret};
-use crate::snapshot::{Authentication, Client, ClientProof, Method, Oidc};
+use crate::secret::Secret;
+use crate::snapshot::{Authentication, Client, ClientProof, Flavour, Method, Oidc};
 
 /// The OpenID provider, with its secrets.
 pub(super) fn compile(scope: &Scope<'_>, resource: &AuthProvider, oidc: &crds::Oidc) -> Result<Method, Problem> {
@@ -23,6 +23,7 @@ pub(super) fn compile(scope: &Scope<'_>, resource: &AuthProvider, oidc: &crds::O
         authentication: authentication(resource, oidc)?,
         userinfo: oidc.userinfo,
         outbound: outbound::compile(scope, resource, "spec.oidc.outbound", oidc.outbound.as_ref())?,
+        flavour: Flavour::Plain,
     })))
 }
 
@@ -73,22 +74,4 @@ fn authentication(resource: &AuthProvider, oidc: &crds::Oidc) -> Result<Authenti
         acr: wanted.acr.clone(),
         amr: wanted.amr.clone(),
     })
-}
-
-/// A secret that must be text. A line break at its end, which editors and `echo` leave there, does not count.
-fn text(scope: &Scope<'_>, resource: &AuthProvider, field: &str, reference: &SecretKeyRef) -> Result<Secret, Problem> {
-    let value = scope.secret(resource, field, reference)?;
-    let text = std::str::from_utf8(value)
-        .ok()
-        .map(|text| text.trim_end_matches(['\r', '\n']));
-    match text.filter(|text| !text.is_empty()) {
-        Some(text) => Ok(secret(text.as_bytes())),
-        None => {
-            let message = format!(
-                "the value of Secret `{}`, key `{}`, is not text",
-                reference.name, reference.key
-            );
-            Err(problem(resource, field, Reason::SecretUnusable, message))
-        }
-    }
 }
