@@ -60,6 +60,10 @@ pub enum Kind {
     UserDeleted,
     /// A key that signs session tokens was taken away: nothing that it signed is accepted any more.
     SigningKeyRevoked,
+    /// Somebody linked a way to sign in to their account.
+    IdentityLinked,
+    /// Somebody unlinked a way to sign in from their account.
+    IdentityUnlinked,
     /// A Snapshot was put to use.
     ConfigLoaded,
     /// A change of the resources has problems: the Snapshot before it goes on serving.

@@ -6,9 +6,12 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::clock::Clock;
 use crate::config::{self, Output};
+use crate::login::oidc::probe::{self, Probe};
+use crate::login::oidc::{Error, Relying};
 use crate::print;
 use crate::source::{self, counted};
 
@@ -17,8 +20,13 @@ use crate::source::{self, counted};
 /// # Errors
 /// The result cannot be printed.
 pub fn run(check: &config::Check) -> anyhow::Result<ExitCode> {
-    let outcome = source::folder(&check.resources, check.instance.as_deref())?;
-    let digest = outcome.ready.as_ref().map(|ready| ready.digest.as_str());
+    let mut outcome = source::folder(&check.resources, check.instance.as_deref())?;
+    let ready = outcome.ready.take();
+    let digest = ready.as_ref().map(|ready| ready.digest.clone());
+    let probes = match ready.filter(|_| check.probe) {
+        Some(ready) => probed(ready)?,
+        None => Vec::new(),
+    };
     match check.output {
         Output::Json => {
             let problems: Vec<_> = outcome
@@ -31,7 +39,11 @@ pub fn run(check: &config::Check) -> anyhow::Result<ExitCode> {
                     })
                 })
                 .collect();
-            print::line(json!({"problems": problems, "snapshot": digest}));
+            let mut said = json!({"problems": problems, "snapshot": digest});
+            if check.probe {
+                said["probes"] = probes.iter().map(as_json).collect();
+            }
+            print::line(said);
         }
         Output::Text => {
             outcome.notes.iter().for_each(|note| eprintln!("{note}"));
@@ -40,13 +52,51 @@ pub fn run(check: &config::Check) -> anyhow::Result<ExitCode> {
                 Some(digest) => print::line(format_args!("no problems; snapshot {digest}")),
                 None => eprintln!("{} in `{}`", counted(outcome.problems.len()), check.resources.display()),
             }
+            probes.iter().for_each(write);
         }
     }
-    Ok(if outcome.problems.is_empty() {
+    let reached = probes.iter().all(|probe| probe.failure.is_none());
+    Ok(if outcome.problems.is_empty() && reached {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Tries every provider whose pages people sign in on.
+fn probed(ready: source::Ready) -> anyhow::Result<Vec<Probe>> {
+    let engine = ready.engine()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (relying, now) = (Relying::default(), Clock::System.now());
+    Ok(runtime.block_on(async {
+        let mut probes = Vec::new();
+        for provider in engine.providers() {
+            probes.extend(probe::probe(&relying, engine.settings(), provider, now).await);
+        }
+        probes
+    }))
+}
+
+fn as_json(probe: &Probe) -> Value {
+    json!({
+        "provider": probe.provider, "redirectUri": probe.redirect_uri, "reachable": probe.failure.is_none(),
+        "reason": probe.failure.as_ref().map(Error::reason),
+        "message": probe.failure.as_ref().map(ToString::to_string),
+    })
+}
+
+fn write(probe: &Probe) {
+    let Probe {
+        provider,
+        redirect_uri,
+        failure,
+    } = probe;
+    match failure {
+        None => print::line(format_args!(
+            "AuthProvider {provider}: reachable; register the redirect URI {redirect_uri}"
+        )),
+        Some(error) => print::line(format_args!("AuthProvider {provider}: {}: {error}", error.reason())),
+    }
 }
 
 /// Writes a Snapshot file.

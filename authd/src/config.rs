@@ -183,6 +183,9 @@ pub struct Check {
     /// The Authd to compile for, where the folder holds more than one.
     #[arg(long, value_name = "NAMESPACE/NAME")]
     pub instance: Option<String>,
+    /// Try whether the providers whose pages people sign in on can be reached, as they are configured, from here.
+    #[arg(long)]
+    pub probe: bool,
     /// How to print.
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,

@@ -4,6 +4,7 @@ pub mod arrival;
 pub mod change_password;
 mod github;
 pub mod hashing;
+pub mod linking;
 pub mod oidc;
 mod outcome;
 pub mod own_keys;

@@ -22,7 +22,7 @@ use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 
-pub use account::{Account, Form, FreshKey, KeyRow, Notice, PasswordRules, Place, Refused, SessionRow};
+pub use account::{Account, Form, FreshKey, KeyRow, Link, Notice, PasswordRules, Place, Refused, SessionRow, WayRow};
 pub use headers::headers;
 pub use notice::{Denied, Error, NotFound, Pending, SignedOut};
 pub use sign_in::{PasswordForm, Provider, Refusal, SignIn};

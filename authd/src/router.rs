@@ -55,6 +55,10 @@ pub fn public(app: Arc<App>) -> Router {
         .route("/logout", post(site::sign_in::leave))
         .route("/oauth/{provider}/login", get(site::oauth::login))
         .route("/oauth/{provider}/callback", get(site::oauth::callback))
+        .route(
+            "/oauth/{provider}/backchannel-logout",
+            post(site::oauth::backchannel_logout),
+        )
         .route("/oauth/{provider}/login/callback", get(site::oauth::callback))
         .route("/signed-out", get(site::notices::signed_out))
         .route("/denied", get(site::notices::denied))
@@ -63,6 +67,7 @@ pub fn public(app: Arc<App>) -> Router {
         .route("/account/sessions/revoke", post(site::account::end_session))
         .route("/account/keys", post(site::account::make_key))
         .route("/account/keys/delete", post(site::account::delete_key))
+        .route("/account/ways/unlink", post(site::account::unlink))
         .route("/account/password", post(site::account::change_password))
         .route(
             "/assets/{*file}",

@@ -5,6 +5,7 @@ mod configuration;
 mod housekeeping;
 mod reload;
 mod replicate;
+mod revalidate;
 mod signing_keys;
 mod threads;
 
@@ -79,6 +80,9 @@ async fn begin(serve: Serve) -> anyhow::Result<ExitCode> {
     tasks
         .running
         .spawn(signing_keys::follow(Arc::clone(&app), tasks.stop.clone()));
+    tasks
+        .running
+        .spawn(revalidate::run(Arc::clone(&app), tasks.stop.clone()));
     let serving = changes.serving();
     changes.follow(&app, &serve, &tasks);
 

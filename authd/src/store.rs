@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 pub use access::Ended;
 pub use arrivals::{Account, Arrival, Arrived, FromProvider};
+pub use grants::{Grant, Named, Renewal};
 pub use identities::{ClaimsChange, Identity, Membership};
 pub use keys::{ActiveKey, Key, KeyHash, NewKey};
 pub use revocations::{Reason, Revocation, RevocationKind};
@@ -21,8 +22,10 @@ pub use users::{Direction, NewUser, Order, Profile, Role, UnknownRole, User, Use
 mod access;
 mod arrivals;
 mod file;
+mod grants;
 mod identities;
 mod keys;
+mod registrations;
 mod revocations;
 mod sessions;
 mod spent;

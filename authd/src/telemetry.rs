@@ -51,7 +51,7 @@ pub struct Metric {
 }
 
 /// Every metric.
-pub const METRICS: [Metric; 12] = [
+pub const METRICS: [Metric; 13] = [
     counter(
         "authd_checks_total",
         &["dialect", "outcome"],
@@ -96,6 +96,11 @@ pub const METRICS: [Metric; 12] = [
         "authd_sessions_revoked_total",
         &[],
         "Sessions and tokens that were revoked",
+    ),
+    counter(
+        "authd_sessions_revalidated_total",
+        &["outcome"],
+        "Sessions about which a provider was asked again: renewed, ended or postponed",
     ),
     counter(
         "authd_audit_dropped_total",

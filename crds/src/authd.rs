@@ -197,6 +197,9 @@ pub struct Sessions {
     /// Sessions of one person at a time; the oldest is ended for a new one.
     #[schemars(range(min = 1, max = 1000))]
     pub max_per_user: u32,
+    /// How often a provider outside is asked again whether somebody may still be here, and what it says of them now. A session ends when
+    /// the provider says no. `-1`: never.
+    pub revalidate: Duration,
 }
 
 impl Default for Sessions {
@@ -205,6 +208,7 @@ impl Default for Sessions {
             lifetime: "4w".into(),
             idle: "7d".into(),
             max_per_user: 50,
+            revalidate: "15m".into(),
         }
     }
 }

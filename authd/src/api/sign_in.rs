@@ -19,6 +19,7 @@ use crate::audit::{Event, Kind, Outcome};
 use crate::cookie;
 use crate::error::ApiError;
 use crate::identity::{Credential, identify};
+use crate::login::oidc::logout;
 use crate::login::password::{self, Typed};
 use crate::login::session::{self, Token};
 use crate::login::sign_out;
@@ -176,9 +177,11 @@ async fn create(app: &App, serving: &Serving, body: NewAccount, role: Role, proo
 pub async fn sign_out(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer<Response> {
     let serving = serving(&app)?;
     let credential = Credential::read(&headers, &serving.settings().cookie.name);
+    let mut elsewhere = None;
     match identify(&app, &serving, credential).await {
         Ok(caller) => {
             if let Some(claims) = caller.session() {
+                elsewhere = logout::elsewhere(&app, &serving, claims.session).await;
                 sign_out::end_session(&app, claims.account, claims.session).await?;
             }
         }
@@ -186,7 +189,10 @@ pub async fn sign_out(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer
         Err(_) => {}
     }
     let mut body = json!({"status": true});
-    if let (Some(url), Some(body)) = (&serving.settings().sign_out_redirect, body.as_object_mut()) {
+    let next = elsewhere
+        .map(String::from)
+        .or_else(|| serving.settings().sign_out_redirect.clone());
+    if let (Some(url), Some(body)) = (next, body.as_object_mut()) {
         body.insert("redirect_url".to_owned(), json!(url));
     }
     let mut response = Json(body).into_response();

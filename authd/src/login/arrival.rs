@@ -6,10 +6,13 @@
 #[cfg(test)]
 mod tests;
 
+use jiff::Timestamp;
 use policy::Said;
 use policy::engine::Admission;
 use policy::snapshot::{Granted, Provider};
 use serde_json::Value;
+use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::outcome::{self, SignedIn, Tried};
 use super::session::{self, Device};
@@ -17,8 +20,9 @@ use super::sign_out;
 use crate::app::App;
 use crate::audit::{Event, Kind, Outcome};
 use crate::identity::session::{admission, admitted};
+use crate::seal;
 use crate::serving::Serving;
-use crate::store::{self, Account, Arrival, Arrived, ClaimsChange, FromProvider, Identity, NewUser, Role, User};
+use crate::store::{self, Account, Arrival, Arrived, ClaimsChange, FromProvider, Grant, Identity, NewUser, Role, User};
 
 /// The longest subject, in bytes (OpenID Connect Core, section 2, allows 255 characters; directories have longer names).
 const MAX_SUBJECT: usize = 1024;
@@ -38,6 +42,25 @@ pub struct Arriving<'a> {
     pub claims: Value,
     /// From where they come.
     pub device: Device<'a>,
+}
+
+/// What a provider gave for the session.
+#[derive(Clone)]
+pub struct Given {
+    /// Its own name of the session, where it has one.
+    pub sid: Option<String>,
+    /// Tokens, to be sealed.
+    pub tokens: Zeroizing<Vec<u8>>,
+    /// When to ask it again; `None`: it cannot be asked.
+    pub due_at: Option<Timestamp>,
+}
+
+impl std::fmt::Debug for Given {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Given")
+            .field("due_at", &self.due_at)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why somebody was not signed in.
@@ -109,8 +132,21 @@ impl From<store::Error> for Error {
 /// # Errors
 /// They are not signed in; nothing was written.
 pub async fn arrive(app: &App, serving: &Serving, arriving: Arriving<'_>) -> Result<SignedIn, Error> {
+    arrive_with(app, serving, arriving, None).await
+}
+
+/// Signs somebody in for whom a provider vouches, and keeps what it gave for the session.
+///
+/// # Errors
+/// They are not signed in; nothing was written.
+pub async fn arrive_with(
+    app: &App,
+    serving: &Serving,
+    arriving: Arriving<'_>,
+    given: Option<Given>,
+) -> Result<SignedIn, Error> {
     let (provider, device) = (arriving.provider, arriving.device);
-    let outcome = attempt(app, serving, arriving).await;
+    let outcome = attempt(app, serving, arriving, given).await;
     let failure = outcome.as_ref().err().map(Error::reason);
     let tried = Tried {
         provider: Some(&provider.name),
@@ -123,7 +159,12 @@ pub async fn arrive(app: &App, serving: &Serving, arriving: Arriving<'_>) -> Res
     outcome
 }
 
-async fn attempt(app: &App, serving: &Serving, arriving: Arriving<'_>) -> Result<SignedIn, Error> {
+async fn attempt(
+    app: &App,
+    serving: &Serving,
+    arriving: Arriving<'_>,
+    given: Option<Given>,
+) -> Result<SignedIn, Error> {
     let Arriving {
         provider,
         subject,
@@ -146,6 +187,8 @@ async fn attempt(app: &App, serving: &Serving, arriving: Arriving<'_>) -> Result
         return Err(Error::NotAdmitted);
     }
     let is_new = matches!(account, Account::New(_));
+    let session = session::new(app, serving, user_id, &provider.name, device);
+    let grant = given.map(|given| given.sealed(app, serving, (&provider.name, subject), session.id));
     let arrival = Arrival {
         groups: groups(app, provider, &said, user_id).await?,
         account,
@@ -161,7 +204,8 @@ async fn attempt(app: &App, serving: &Serving, arriving: Arriving<'_>) -> Result
             name: said.name,
             picture: said.picture,
         },
-        session: session::new(app, serving, user_id, &provider.name, device),
+        session,
+        grant: grant.transpose()?,
         most_sessions: serving.settings().sessions.max_per_user,
         now: app.now(),
     };
@@ -174,6 +218,29 @@ async fn attempt(app: &App, serving: &Serving, arriving: Arriving<'_>) -> Result
         });
     }
     signed_in(app, serving, arrived).await
+}
+
+impl Given {
+    fn sealed(
+        self,
+        app: &App,
+        serving: &Serving,
+        (provider, subject): (&str, &str),
+        session: Uuid,
+    ) -> Result<Grant, Error> {
+        let owner = session.to_string();
+        let sealed = serving
+            .sealing
+            .seal(seal::Purpose::Grant, &owner, &self.tokens, &app.random);
+        Ok(Grant {
+            session,
+            provider: provider.to_owned(),
+            subject: subject.to_owned(),
+            sid: self.sid,
+            sealed: sealed.map_err(|error| Error::Broken(error.to_string()))?,
+            due_at: self.due_at,
+        })
+    }
 }
 
 /// What is written is put into memory, and the session gets its first token.
@@ -261,7 +328,12 @@ async fn link(app: &App, serving: &Serving, provider: &Provider, user: &User) ->
 }
 
 /// The groups that the provider puts them into; `None`: those stay what they were.
-async fn groups(app: &App, provider: &Provider, said: &Said, user: uuid::Uuid) -> Result<Option<Vec<String>>, Error> {
+pub(super) async fn groups(
+    app: &App,
+    provider: &Provider,
+    said: &Said,
+    user: Uuid,
+) -> Result<Option<Vec<String>>, Error> {
     let Some(sync) = &provider.groups else {
         return Ok(Some(Vec::new()));
     };

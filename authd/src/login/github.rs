@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use url::Url;
 
+use super::oidc::exchange::Tokens;
 use super::oidc::userinfo;
 use super::oidc::vouch::{Code, Vouched};
 use super::oidc::{Error, exchange};
@@ -41,13 +42,28 @@ pub fn authorize(settings: &GitHub, state: &str, challenge: &str, redirect_uri: 
 /// There is nobody of whom GitHub says so.
 pub async fn person(settings: &GitHub, outbound: &Outbound, code: Code<'_>) -> Result<Vouched, Error> {
     let token = token(settings, outbound, code).await?;
-    let user: User = ask(settings, outbound, "/user", &token).await?;
-    let emails: Vec<Email> = list(settings, outbound, "/user/emails", &token).await?;
-    let organizations: Vec<Named> = list(settings, outbound, "/user/orgs", &token).await?;
-    let teams: Vec<Team> = list(settings, outbound, "/user/teams", &token).await?;
+    known(settings, outbound, &token).await
+}
+
+/// Asks who has this token.
+///
+/// # Errors
+/// Nobody has it any more, or GitHub does not say.
+pub async fn known(settings: &GitHub, outbound: &Outbound, token: &SecretString) -> Result<Vouched, Error> {
+    let user: User = ask(settings, outbound, "/user", token).await?;
+    let emails: Vec<Email> = list(settings, outbound, "/user/emails", token).await?;
+    let organizations: Vec<Named> = list(settings, outbound, "/user/orgs", token).await?;
+    let teams: Vec<Team> = list(settings, outbound, "/user/teams", token).await?;
     Ok(Vouched {
         subject: user.id.to_string(),
         claims: claims(&user, &emails, &organizations, &teams),
+        tokens: Tokens {
+            access_token: token.clone(),
+            expires_at: None,
+            refresh_token: None,
+            id_token: None,
+        },
+        sid: None,
     })
 }
 

@@ -1,7 +1,7 @@
 //! How does a person sign in at an OpenID provider, and what do we believe of it? authd is a client there (OpenID Connect Core 1.0).
 //!
 //! The flow: `discovery` > `attempt` > `authorize`, the provider's own pages, `callback` > `exchange` > `id_token` > `userinfo`, and
-//! then [`super::arrival`], which all providers outside share. What is believed at each step is checked there, before anything of it
+//! then [`super::arrival`], which all providers outside share. Later `refresh` asks again, and `logout` ends it here or there. What is believed at each step is checked there, before anything of it
 //! is used. Our own code on `jsonwebtoken` and the one HTTP client, as what libraries leave to their callers is what attacks are about.
 
 mod attempt;
@@ -11,10 +11,15 @@ pub mod callback;
 mod discovery;
 pub mod exchange;
 mod flavour;
+mod held;
 mod id_token;
 mod jwt;
 mod kept;
 mod keys;
+pub mod logout;
+pub mod probe;
+pub mod refresh;
+mod register;
 pub(super) mod userinfo;
 pub(super) mod vouch;
 
@@ -27,10 +32,12 @@ use jiff::Timestamp;
 use policy::snapshot::{Client, GitHub, Method, Oidc, Provider, Settings};
 use serde_json::{Map, Value};
 
-use super::arrival;
+use super::{arrival, linking};
+use crate::app::App;
 use crate::outbound::{self, Outbound};
 use crate::pages::csrf::Transport;
 use crate::seal::NoKey;
+use crate::serving::Serving;
 use crate::store;
 use cached::{Cached, Wanted};
 use discovery::Metadata;
@@ -50,11 +57,14 @@ pub struct Relying {
 /// A provider, and what it said of itself.
 #[derive(Debug)]
 pub struct Peer {
+    /// Its name.
+    pub name: String,
     /// Its settings.
     pub settings: Oidc,
     outbound: Outbound,
     metadata: Cached<Metadata, discovery::Error>,
     keys: Cached<Keys, keys::Error>,
+    registering: tokio::sync::Mutex<()>,
 }
 
 /// Why somebody was not signed in, before it was asked who they are here.
@@ -90,6 +100,9 @@ pub enum Error {
     /// There are no tokens.
     #[error(transparent)]
     Exchange(#[from] exchange::Error),
+    /// We are not registered there.
+    #[error(transparent)]
+    Register(#[from] register::Refusal),
     /// There is no ID token.
     #[error("there is no ID token")]
     NoIdToken,
@@ -105,6 +118,9 @@ pub enum Error {
     /// They may not be here.
     #[error(transparent)]
     Arrival(#[from] arrival::Error),
+    /// It was not linked to their account.
+    #[error(transparent)]
+    Linking(#[from] linking::Error),
     /// The database does not answer.
     #[error("the database does not answer")]
     Store(#[from] store::Error),
@@ -127,6 +143,7 @@ impl Error {
             Self::Discovery(error) => error.reason(),
             Self::Keys(_) | Self::Outbound(_) => "Unreachable",
             Self::Exchange(error) => error.reason(),
+            Self::Register(_) => "NotRegistered",
             Self::NoIdToken => "NoIdToken",
             Self::Jwt(jwt::Error::Malformed) => "IdTokenMalformed",
             Self::Jwt(jwt::Error::Algorithm) => "IdTokenAlgorithm",
@@ -134,7 +151,10 @@ impl Error {
             Self::IdToken(error) => error.reason(),
             Self::Userinfo(error) => error.reason(),
             Self::Arrival(error) => error.reason(),
-            Self::Store(_) => "Unavailable",
+            Self::Linking(linking::Error::Arrival(error)) => error.reason(),
+            Self::Linking(linking::Error::Taken) => "IdentityTaken",
+            Self::Linking(linking::Error::LastWay) => "LastWay",
+            Self::Linking(linking::Error::Store(_)) | Self::Store(_) => "Unavailable",
             Self::Seal(_) => "Broken",
         }
     }
@@ -148,6 +168,7 @@ impl Error {
             | Self::Outbound(_)
             | Self::Exchange(exchange::Error::Outbound(_) | exchange::Error::Status(_))
             | Self::Arrival(arrival::Error::Unavailable(_))
+            | Self::Register(register::Refusal::Outbound(_))
             | Self::Store(_) => true,
             Self::Userinfo(error) => error.is_passing(),
             _ => false,
@@ -170,6 +191,8 @@ impl Relying {
                 settings: settings.as_ref().clone(),
                 metadata: Cached::default(),
                 keys: Cached::default(),
+                name: provider.name.clone(),
+                registering: tokio::sync::Mutex::default(),
             })
         })
     }
@@ -210,14 +233,24 @@ impl Peer {
     }
 
     /// Who we are there.
-    fn party(&self) -> Result<Party, Error> {
+    ///
+    /// # Errors
+    /// We have to register there, and cannot.
+    async fn party(&self, app: &App, serving: &Serving) -> Result<Party, Error> {
         match &self.settings.client {
             Client::Registered { id, proof } => Ok(Party {
                 id: id.clone(),
                 proof: proof.clone(),
             }),
-            Client::Dynamic { .. } => Err(Error::NoProvider),
+            Client::Dynamic { initial_access_token } => {
+                register::party(app, serving, self, initial_access_token.as_ref()).await
+            }
         }
+    }
+
+    /// Whether we registered ourselves there.
+    fn is_dynamic(&self) -> bool {
+        matches!(self.settings.client, Client::Dynamic { .. })
     }
 }
 

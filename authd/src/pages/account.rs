@@ -1,11 +1,12 @@
 //! What can a person see and change about their own account: sessions, API keys, password.
 //!
 //! The forms post to `/account/sessions/revoke` (`session`, an id or `others`), `/account/keys` (`name`, `expires`),
-//! `/account/keys/delete` (`key`), `/account/password` (`password`, `new_password`) and `/logout`, each with `csrf`.
+//! `/account/keys/delete` (`key`), `/account/ways/unlink` (`provider`), `/account/password` (`password`, `new_password`) and `/logout`, each with `csrf`.
 
 use askama::Template;
 use http::StatusCode;
 use jiff::Timestamp;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
@@ -29,6 +30,8 @@ pub struct Account<'a> {
     pub keys: &'a [KeyRow<'a>],
     /// A key that was made just now, which is shown this once.
     pub fresh_key: Option<FreshKey<'a>>,
+    /// The ways to sign in that are linked, or can be.
+    pub ways: &'a [WayRow<'a>],
     /// The password rules, where the person has a password to change.
     pub password: Option<PasswordRules>,
     /// What the last form did.
@@ -69,6 +72,40 @@ pub enum Place {
     Elsewhere,
 }
 
+/// A provider outside, and whether the account is linked to it.
+#[derive(Debug)]
+pub struct WayRow<'a> {
+    /// The name of the `AuthProvider`.
+    pub name: &'a str,
+    /// Its name for people.
+    pub title: &'a str,
+    /// Whether the account is linked.
+    pub link: Link,
+}
+
+/// Whether an account is linked to a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    /// It is.
+    Linked,
+    /// It is not, and can be.
+    Possible,
+}
+
+impl WayRow<'_> {
+    fn is_linked(&self) -> bool {
+        self.link == Link::Linked
+    }
+
+    fn href(&self, csrf: &str) -> String {
+        let name = utf8_percent_encode(self.name, NON_ALPHANUMERIC);
+        format!(
+            "/oauth/{name}/login?link={}",
+            utf8_percent_encode(csrf, NON_ALPHANUMERIC)
+        )
+    }
+}
+
 /// A key in the list.
 #[derive(Debug)]
 pub struct KeyRow<'a> {
@@ -105,6 +142,10 @@ pub struct PasswordRules {
 /// What a form did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Notice {
+    /// A way to sign in is linked.
+    Linked,
+    /// A way to sign in is no longer linked.
+    Unlinked,
     /// The password is another one, and the other sessions are over.
     PasswordChanged,
     /// One session is over.
@@ -127,6 +168,8 @@ pub struct Refused<'a> {
 /// The forms of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
+    /// Linking and unlinking ways to sign in.
+    Ways,
     /// Ending sessions.
     Sessions,
     /// Making and deleting keys.
@@ -181,6 +224,8 @@ impl FreshKey<'_> {
 impl Notice {
     fn text(self) -> &'static str {
         match self {
+            Self::Linked => "You can sign in that way from now on.",
+            Self::Unlinked => "That way of signing in is gone, and so are the sessions that began there.",
             Self::PasswordChanged => "Your password is changed. Your other sessions were signed out.",
             Self::SessionRevoked => "The session was signed out.",
             Self::OtherSessionsRevoked => "All your other sessions were signed out.",

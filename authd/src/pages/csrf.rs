@@ -122,8 +122,18 @@ impl Csrf {
             return Err(Error::CrossOrigin);
         }
         let visit = self.visit(headers).ok_or(Error::NoVisit)?;
+        self.verify(&visit, purpose, field)
+    }
+
+    /// Whether a link was on a page of ours, for this purpose: browsers say less of where a link was than of where a form was.
+    pub fn holds(&self, headers: &HeaderMap, purpose: Purpose, token: &str) -> bool {
+        self.visit(headers)
+            .is_some_and(|visit| self.verify(&visit, purpose, token).is_ok())
+    }
+
+    fn verify(&self, visit: &Visit, purpose: Purpose, field: &str) -> Result<(), Error> {
         let tag = BASE64_URL_SAFE_NO_PAD.decode(field).map_err(|_| Error::WrongToken)?;
-        hmac::verify(&self.key, &message(&visit, purpose), &tag).map_err(|_| Error::WrongToken)
+        hmac::verify(&self.key, &message(visit, purpose), &tag).map_err(|_| Error::WrongToken)
     }
 
     fn cookie_name(&self) -> &'static str {

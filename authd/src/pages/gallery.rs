@@ -158,7 +158,11 @@ fn notices() -> Vec<(&'static str, Response)> {
         reference,
     };
     vec![
-        ("signed_out", SignedOut { site: &site }.respond()),
+        ("signed_out", signed_out(&site, None).respond()),
+        (
+            "signed_out_elsewhere",
+            signed_out(&site, Some("https://idp.example.com/end")).respond(),
+        ),
         ("denied", denied(&site, &origins).respond()),
         ("pending", pending(&site, Some("platform-team@example.com")).respond()),
         ("pending_alone", pending(&site, None).respond()),
@@ -211,6 +215,20 @@ fn accounts() -> Vec<(&'static str, Response)> {
     ]
 }
 
+/// One way to sign in that is linked, and one that is not.
+const WAYS: [WayRow<'static>; 2] = [
+    WayRow {
+        name: "corporate",
+        title: "Corporate SSO",
+        link: Link::Linked,
+    },
+    WayRow {
+        name: "github",
+        title: "GitHub",
+        link: Link::Possible,
+    },
+];
+
 fn account<'a>(site: &'a Site, sessions: &'a [SessionRow<'a>], keys: &'a [KeyRow<'a>]) -> Account<'a> {
     Account {
         site,
@@ -220,6 +238,7 @@ fn account<'a>(site: &'a Site, sessions: &'a [SessionRow<'a>], keys: &'a [KeyRow
         sessions,
         keys,
         fresh_key: None,
+        ways: &WAYS,
         password: Some(PasswordRules { min_length: 12 }),
         notice: None,
         refused: None,
@@ -227,6 +246,10 @@ fn account<'a>(site: &'a Site, sessions: &'a [SessionRow<'a>], keys: &'a [KeyRow
         sign_out_csrf: "csrf-token",
         form_origins: &[],
     }
+}
+
+fn signed_out<'a>(site: &'a Site, elsewhere: Option<&'a str>) -> SignedOut<'a> {
+    SignedOut { site, elsewhere }
 }
 
 fn denied<'a>(site: &'a Site, origins: &'a [url::Origin]) -> Denied<'a> {

@@ -1,7 +1,7 @@
 //! Which pages say one thing: signed out, denied, pending, not found, error.
 
 use askama::Template;
-use http::StatusCode;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::{Page, Site};
 
@@ -11,6 +11,8 @@ use super::{Page, Site};
 pub struct SignedOut<'a> {
     /// The instance.
     pub site: &'a Site,
+    /// Where the provider ends its own session: the browser goes there at once.
+    pub elsewhere: Option<&'a str>,
 }
 
 /// Said to somebody who is signed in and may not go where they wanted. Status 403.
@@ -70,6 +72,14 @@ pub struct NotFound<'a> {
 impl Page for SignedOut<'_> {
     fn status(&self) -> StatusCode {
         StatusCode::OK
+    }
+
+    /// Not by redirect: the form that was posted may end only where the page with the form knew that it would.
+    fn extra_headers(&self, headers: &mut HeaderMap) {
+        let to = self.elsewhere.map(|url| HeaderValue::try_from(format!("0; url={url}")));
+        if let Some(Ok(to)) = to {
+            headers.insert(header::REFRESH, to);
+        }
     }
 }
 

@@ -15,11 +15,13 @@ use super::visitor::{Visitor, origins};
 use crate::api::caller::InSession;
 use crate::app::App;
 use crate::login::change_password::{self, Change};
+use crate::login::linking;
 use crate::login::own_keys::{self, Wanted};
 use crate::login::sign_out::{Which, end_others};
 use crate::pages::csrf::Purpose;
 use crate::pages::{
-    Account, Form as AccountForm, FreshKey, KeyRow, Notice, Page, PasswordRules, Place, Refused, SessionRow,
+    Account, Form as AccountForm, FreshKey, KeyRow, Link, Notice, Page, PasswordRules, Place, Refused, SessionRow,
+    WayRow,
 };
 use crate::store::{Key, Session};
 
@@ -49,21 +51,70 @@ pub async fn show(
 ) -> Result<Response, Instead> {
     let done = done.map(|Query(done)| done).unwrap_or_default();
     let notice = match done.done.as_deref() {
+        Some("linked") => Some(Notice::Linked),
+        Some("unlinked") => Some(Notice::Unlinked),
         Some("password") => Some(Notice::PasswordChanged),
         Some("session") => Some(Notice::SessionRevoked),
         Some("sessions") => Some(Notice::OtherSessionsRevoked),
         Some("key") => Some(Notice::KeyDeleted),
         _ => None,
     };
+    let refused = (done.done.as_deref() == Some("not-linked")).then_some(Refused {
+        form: AccountForm::Ways,
+        text: "That sign-in belongs to another account, or is not admitted here. Nothing was linked.",
+    });
     page(
         &app,
         &visitor,
         News {
             notice,
+            refused,
             ..News::default()
         },
     )
     .await
+}
+
+/// What the form that unlinks posts.
+#[derive(Debug, Deserialize)]
+pub struct Unlink {
+    #[serde(default)]
+    csrf: String,
+    provider: String,
+}
+
+/// `POST /account/ways/unlink`.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn unlink(
+    State(app): State<Arc<App>>,
+    visitor: Visitor,
+    Posted(form): Posted<Unlink>,
+) -> Result<Response, Instead> {
+    let session = poster(&visitor, &form.csrf)?;
+    match linking::unlink(&app, &session.signed_in.user, &form.provider).await {
+        Ok(()) | Err(linking::Error::Store(crate::store::Error::NotFound)) => {
+            Ok(Redirect::to("/account?done=unlinked").into_response())
+        }
+        Err(linking::Error::Store(error)) => Err(error.into()),
+        Err(error) => {
+            let text = sentence(&error.to_string());
+            let refused = Some(Refused {
+                form: AccountForm::Ways,
+                text: &text,
+            });
+            page(
+                &app,
+                &visitor,
+                News {
+                    refused,
+                    ..News::default()
+                },
+            )
+            .await
+        }
+    }
 }
 
 /// Whoever posts a form of the account page, if it was posted from there.
@@ -266,16 +317,35 @@ async fn page(app: &App, visitor: &Visitor, news: News<'_>) -> Result<Response, 
         .zip(addresses)
         .map(|(session, address)| session_row(session, address, claims.session))
         .collect();
+    let identities = app.store.identities_of(signed_in.id()).await?;
+    let is_linked = |name: &str| identities.iter().any(|identity| identity.provider == name);
+    let outside = visitor
+        .serving
+        .engine
+        .providers()
+        .filter(|provider| provider.method.is_elsewhere());
+    let ways: Vec<WayRow<'_>> = outside
+        .map(|provider| WayRow {
+            name: &provider.name,
+            title: &provider.display_name,
+            link: if is_linked(&provider.name) {
+                Link::Linked
+            } else {
+                Link::Possible
+            },
+        })
+        .collect();
     let key_rows: Vec<KeyRow<'_>> = keys.iter().rev().map(key_row).collect();
     let settings = visitor.serving.settings();
     let page = Account {
         site: &visitor.serving.site,
         name: &signed_in.user.name,
-        email: &signed_in.user.email,
+        email: signed_in.user.address().unwrap_or("none that is verified"),
         role: signed_in.user.role.as_str(),
         sessions: &session_rows,
         keys: &key_rows,
         fresh_key: news.fresh,
+        ways: &ways,
         password: signed_in.user.password_hash.as_ref().map(|_| PasswordRules {
             min_length: settings.passwords.min_length,
         }),

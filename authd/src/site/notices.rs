@@ -11,6 +11,7 @@ use crate::pages::{Denied, NotFound, Page, Pending, SignedOut};
 pub async fn signed_out(visitor: Visitor) -> Response {
     SignedOut {
         site: &visitor.serving.site,
+        elsewhere: None,
     }
     .respond()
 }

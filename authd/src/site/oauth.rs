@@ -2,9 +2,16 @@
 
 use std::sync::Arc;
 
+use axum::extract::rejection::FormRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use http::{HeaderMap, HeaderValue, header};
+use axum::{Form, Json};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use serde_json::json;
+use url::form_urlencoded;
+use uuid::Uuid;
 
 use super::posted::Asked;
 use super::visitor::Visitor;
@@ -13,13 +20,21 @@ use crate::app::App;
 use crate::cookie;
 use crate::login::arrival;
 use crate::login::oidc::authorize::{self, Purpose};
-use crate::login::oidc::callback::{self, Answer};
+use crate::login::oidc::callback::{self, Answer, Coming, Finished};
+use crate::login::oidc::logout;
 use crate::login::oidc::{Error, forget, forget_old, transport};
 use crate::login::sign_out;
 use crate::pages::Refusal;
+use crate::pages::csrf::Purpose as CsrfPurpose;
 
 /// `GET /oauth/{provider}/login`: to the provider.
-pub async fn login(State(app): State<Arc<App>>, visitor: Visitor, Path(name): Path<String>, asked: Asked) -> Response {
+pub async fn login(
+    State(app): State<Arc<App>>,
+    visitor: Visitor,
+    Path(name): Path<String>,
+    asked: Asked,
+    RawQuery(query): RawQuery,
+) -> Response {
     let return_to = visitor.return_to(asked.address());
     let Some(provider) = visitor
         .serving
@@ -33,9 +48,13 @@ pub async fn login(State(app): State<Arc<App>>, visitor: Visitor, Path(name): Pa
         let refusal = (asked.again(), Some(Refusal::Provider));
         return sign_in::page(&visitor, "", return_to.as_deref(), refusal);
     }
+    let link = match asked_to_link(&visitor, query.as_deref()) {
+        Ok(link) => link,
+        Err(()) => return Redirect::to("/account").into_response(),
+    };
     let purpose = Purpose {
         return_to: return_to.clone(),
-        link: None,
+        link,
         again: asked.again(),
     };
     match authorize::begin(&app, &visitor.serving, provider, purpose).await {
@@ -78,22 +97,32 @@ pub async fn callback(
         return notices::not_found(visitor).await;
     };
     let query = query.unwrap_or_default();
-    let device = visitor.origin.device();
-    let outcome = callback::finish(&app, &visitor.serving, provider, (&query, &visitor.headers), device).await;
+    let session = visitor.session.as_ref();
+    let coming = Coming {
+        query: &query,
+        headers: &visitor.headers,
+        device: visitor.origin.device(),
+        session: session.map(|session| (session.claims.session, session.signed_in.id())),
+    };
+    let outcome = callback::finish(&app, &visitor.serving, provider, coming).await;
     let settings = visitor.serving.settings();
     let mut response = match outcome {
-        Ok(finished) => {
+        Ok(Finished::Linked) => Redirect::to("/account?done=linked").into_response(),
+        Ok(Finished::SignedIn { signed_in, return_to }) => {
             // A session that was there before does not outlive signing in again.
-            if let Some(before) = &visitor.session {
+            if let Some(before) = session {
                 let _ = sign_out::end_session(&app, before.claims.account, before.claims.session).await;
             }
-            let return_to = visitor.return_to(finished.return_to.as_deref());
+            let return_to = visitor.return_to(return_to.as_deref());
             let mut response = Redirect::to(return_to.as_deref().unwrap_or("/account")).into_response();
-            let token = &finished.signed_in.token;
-            if let Some(cookie) = cookie::set(settings, &token.text, token.expires_at) {
+            if let Some(cookie) = cookie::set(settings, &signed_in.token.text, signed_in.token.expires_at) {
                 response.headers_mut().append(header::SET_COOKIE, cookie);
             }
             response
+        }
+        Err(Error::Linking(error)) => {
+            tracing::info!(provider = name, error = %error, "nothing was linked");
+            Redirect::to("/account?done=not-linked").into_response()
         }
         Err(error) => sign_in::page(&visitor, "", None, (false, Some(refusal(&error)))),
     };
@@ -104,6 +133,64 @@ pub async fn callback(
     }
     no_store(&mut response);
     response
+}
+
+/// The session whose account is to be linked, if that was asked for from its own account page.
+fn asked_to_link(visitor: &Visitor, query: Option<&str>) -> Result<Option<Uuid>, ()> {
+    let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    let mut tokens = pairs.filter(|(name, _)| name == "link").map(|(_, token)| token);
+    let Some(token) = tokens.next() else {
+        return Ok(None);
+    };
+    let session = visitor.session.as_ref().ok_or(())?.claims.session;
+    let holds = visitor
+        .serving
+        .csrf
+        .holds(&visitor.headers, CsrfPurpose::Account(session), &token);
+    if holds { Ok(Some(session)) } else { Err(()) }
+}
+
+/// What a provider posts to end sessions.
+#[derive(Debug, Deserialize)]
+pub struct Ending {
+    logout_token: SecretString,
+}
+
+/// `POST /oauth/{provider}/backchannel-logout`: the provider ends sessions that began there.
+pub async fn backchannel_logout(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    form: Result<Form<Ending>, FormRejection>,
+) -> Response {
+    let refused = |status: StatusCode| (status, Json(json!({"error": "invalid_request"}))).into_response();
+    let Form(ending) = match form {
+        Ok(form) => form,
+        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            return refused(StatusCode::PAYLOAD_TOO_LARGE);
+        }
+        Err(_) => return refused(StatusCode::BAD_REQUEST),
+    };
+    let Some(serving) = app.serving() else {
+        return refused(StatusCode::SERVICE_UNAVAILABLE);
+    };
+    let Some(provider) = serving
+        .engine
+        .provider(&name)
+        .filter(|found| found.method.is_elsewhere())
+    else {
+        return refused(StatusCode::NOT_FOUND);
+    };
+    match logout::from_elsewhere(&app, &serving, provider, ending.logout_token.expose_secret()).await {
+        Ok(_) => StatusCode::OK.into_response(),
+        Err(error) => {
+            tracing::warn!(provider = name, reason = error.reason(), error = %error, "a logout token was refused");
+            refused(if error.is_passing() {
+                StatusCode::SERVICE_UNAVAILABLE
+            } else {
+                StatusCode::BAD_REQUEST
+            })
+        }
+    }
 }
 
 /// Whether a person goes there, as opposed to a picture or script of some page that would sign them in unseen.

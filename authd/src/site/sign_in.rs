@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderValue, header};
+use policy::snapshot::Settings;
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -13,10 +14,11 @@ use super::posted::{Asked, Posted};
 use super::visitor::{Visitor, origins};
 use crate::app::App;
 use crate::cookie;
+use crate::login::oidc::logout;
 use crate::login::password::{self, Typed};
 use crate::login::sign_out;
 use crate::pages::csrf::Purpose;
-use crate::pages::{Page, PasswordForm, Provider, Refusal, SignIn};
+use crate::pages::{Page, PasswordForm, Provider, Refusal, SignIn, SignedOut};
 
 /// `GET /login`. Somebody who is signed in already goes on at once, unless they have to sign in again.
 pub async fn show(visitor: Visitor, asked: Asked) -> Response {
@@ -135,11 +137,20 @@ pub async fn leave(
     Posted(posted): Posted<Leaving>,
 ) -> Result<Response, Instead> {
     let settings = visitor.serving.settings();
+    let mut elsewhere = None;
     if let Some(session) = &visitor.session {
         if !visitor.posted(Purpose::SignOut(session.claims.session), &posted.csrf) {
             return Ok(Redirect::to("/account").into_response());
         }
+        elsewhere = logout::elsewhere(&app, &visitor.serving, session.claims.session).await;
         sign_out::end_session(&app, session.claims.account, session.claims.session).await?;
+    }
+    if let (Some(elsewhere), None) = (&elsewhere, &posted.then) {
+        let page = SignedOut {
+            site: &visitor.serving.site,
+            elsewhere: Some(elsewhere.as_str()),
+        };
+        return Ok(without_session(settings, page.respond()));
     }
     let next = match posted.then.as_deref() {
         Some("sign-in") => sign_in_again(visitor.return_to(posted.return_to.as_deref())),
@@ -148,12 +159,15 @@ pub async fn leave(
             .clone()
             .unwrap_or_else(|| "/signed-out".to_owned()),
     };
-    let mut response = Redirect::to(&next).into_response();
+    Ok(without_session(settings, Redirect::to(&next).into_response()))
+}
+
+fn without_session(settings: &Settings, mut response: Response) -> Response {
     no_store(&mut response);
     response
         .headers_mut()
         .insert(header::SET_COOKIE, cookie::clear(settings));
-    Ok(response)
+    response
 }
 
 fn sign_in_again(return_to: Option<String>) -> String {

@@ -127,6 +127,30 @@ impl Store {
         Ok(keys)
     }
 
+    /// Takes the user's identity at a provider away, with its groups, and ends the sessions that began there.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none; [`Error::Unavailable`].
+    pub async fn unlink_identity(&self, user: Uuid, provider: &str, now: Timestamp) -> Result<Ended, Error> {
+        let mut transaction = self.begin().await?;
+        let done = sqlx::query("DELETE FROM identities WHERE user_id = $1 AND provider = $2")
+            .bind(user.to_string())
+            .bind(provider)
+            .execute(&mut *transaction)
+            .await?;
+        if done.rows_affected() == 0 {
+            return Err(Error::NotFound);
+        }
+        super::identities::replace_membership(&mut transaction, user, provider, &[]).await?;
+        let revocations = sessions::revocable_at(&mut transaction, user, provider).await?;
+        revocations::end_sessions(&mut transaction, &revocations, Reason::EndedByOwner, now).await?;
+        transaction.commit().await?;
+        Ok(Ended {
+            revocations,
+            keys: Vec::new(),
+        })
+    }
+
     /// Deletes the account with its sessions, keys, identities and memberships.
     ///
     /// # Errors

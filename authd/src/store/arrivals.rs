@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
+use super::grants::{self, Grant};
 use super::identities::{self, ClaimsChange, Identity};
 use super::revocations::Revocation;
 use super::sessions::{self, NewSession, Session};
@@ -27,6 +28,8 @@ pub struct Arrival {
     pub profile: FromProvider,
     /// The session that begins.
     pub session: NewSession,
+    /// What the provider gave for it.
+    pub grant: Option<Grant>,
     /// How many sessions they may have.
     pub most_sessions: u32,
     /// Now.
@@ -83,6 +86,9 @@ impl Store {
             identities::replace_membership(&mut transaction, user, &arrival.identity.provider, groups).await?;
         }
         let session = sessions::insert(&mut transaction, &arrival.session).await?;
+        if let Some(grant) = &arrival.grant {
+            grants::insert(&mut transaction, grant, arrival.now).await?;
+        }
         let ended = sessions::evict_oldest(&mut transaction, user, arrival.most_sessions, arrival.now).await?;
         let user = take_over(&mut transaction, user, arrival).await?;
         transaction.commit().await?;

@@ -63,6 +63,19 @@ impl Store {
         Ok(change)
     }
 
+    /// Links an identity that no account has to one that has none at the provider, with its groups.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when either is not so; [`Error::NotFound`], [`Error::Unavailable`].
+    pub async fn link_identity(&self, identity: &Identity, groups: Option<&[String]>) -> Result<(), Error> {
+        let mut transaction = self.begin().await?;
+        write(&mut transaction, identity).await?;
+        if let Some(groups) = groups {
+            replace_membership(&mut transaction, identity.user_id, &identity.provider, groups).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
     /// The identity with the provider and subject, both exact.
     ///
     /// # Errors

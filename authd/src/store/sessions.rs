@@ -223,6 +223,21 @@ pub(super) async fn revocable(
     Ok(endings.into_iter().map(|Ending(revocation)| revocation).collect())
 }
 
+/// What must be revoked to end the user's sessions that began at a provider.
+pub(super) async fn revocable_at(
+    connection: &mut SqliteConnection,
+    user: Uuid,
+    provider: &str,
+) -> Result<Vec<Revocation>, Error> {
+    let endings: Vec<Ending> =
+        sqlx::query_as("SELECT id, expires_at FROM sessions WHERE user_id = $1 AND provider = $2")
+            .bind(user.to_string())
+            .bind(provider)
+            .fetch_all(connection)
+            .await?;
+    Ok(endings.into_iter().map(|Ending(revocation)| revocation).collect())
+}
+
 /// A session's row, read as that which ends it.
 struct Ending(Revocation);
 

@@ -180,7 +180,18 @@ fn sessions(authd: &Authd) -> Result<Sessions, Problem> {
         lifetime: seconds(authd, "spec.sessions.lifetime", &sessions.lifetime)?,
         idle: seconds(authd, "spec.sessions.idle", &sessions.idle)?,
         max_per_user: sessions.max_per_user,
+        revalidate: revalidate(authd)?,
     })
+}
+
+fn revalidate(authd: &Authd) -> Result<Option<u64>, Problem> {
+    let field = "spec.sessions.revalidate";
+    let every = seconds(authd, field, &authd.spec.sessions.revalidate)?;
+    if every.is_some_and(|every| every < 60) {
+        let message = "asking more than once a minute would wear providers out: use `1m` or more, or `-1` for never";
+        return Err(problem(authd, field, Reason::InvalidDuration, message));
+    }
+    Ok(every)
 }
 
 fn bootstrap_admin(scope: &Scope<'_>) -> Result<Option<BootstrapAdmin>, Problem> {

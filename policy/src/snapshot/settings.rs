@@ -115,6 +115,9 @@ pub struct Sessions {
     pub idle: Option<u64>,
     /// Sessions of one person at a time.
     pub max_per_user: u32,
+    /// Between two times that a provider outside is asked again; `None`: it is not.
+    #[serde(default)]
+    pub revalidate: Option<u64>,
 }
 
 /// What a password must be like.

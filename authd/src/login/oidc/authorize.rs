@@ -6,9 +6,10 @@ use url::Url;
 use uuid::Uuid;
 
 use super::attempt::Attempt;
-use super::{Error, redirect_uri, transport};
+use super::{Error, Peer, redirect_uri, transport};
 use crate::app::App;
 use crate::login::github;
+use crate::outbound::{Patience, Question};
 use crate::serving::Serving;
 
 /// What an attempt is for.
@@ -42,8 +43,11 @@ pub async fn begin(app: &App, serving: &Serving, provider: &Provider, purpose: P
         github::authorize(settings, &attempt.state, &attempt.challenge(), &redirect_uri)?
     } else {
         let peer = app.relying.peer(provider)?;
-        let mut to = peer.metadata(app.now()).await?.authorization_endpoint.clone();
-        fill(&mut to, &peer.settings, &attempt, (&peer.party()?.id, &redirect_uri));
+        let mut to = filled(app, serving, &peer, &attempt).await?;
+        if peer.is_dynamic() && is_forgotten(&peer, &to).await {
+            app.store.forget_registration(&peer.name).await?;
+            to = filled(app, serving, &peer, &attempt).await?;
+        }
         if purpose.again && !says_prompt(&peer.settings) {
             to.query_pairs_mut().append_pair("prompt", "login");
         }
@@ -56,6 +60,20 @@ pub async fn begin(app: &App, serving: &Serving, provider: &Provider, purpose: P
 /// Whether the resource itself says how people are to be asked.
 fn says_prompt(settings: &Oidc) -> bool {
     settings.authorize_parameters.iter().any(|(name, _)| name == "prompt")
+}
+
+async fn filled(app: &App, serving: &Serving, peer: &Peer, attempt: &Attempt) -> Result<Url, Error> {
+    let redirect_uri = redirect_uri(serving.settings(), &peer.name);
+    let mut to = peer.metadata(app.now()).await?.authorization_endpoint.clone();
+    let party = peer.party(app, serving).await?;
+    fill(&mut to, &peer.settings, attempt, (&party.id, &redirect_uri));
+    Ok(to)
+}
+
+/// Whether a provider where we registered ourselves no longer knows us. It tells people so, not us: so we ask before they do.
+async fn is_forgotten(peer: &Peer, to: &Url) -> bool {
+    let asked = peer.outbound.ask(Question::get(to, Patience::Short)).await;
+    asked.is_ok_and(|answer| answer.status.is_client_error())
 }
 
 fn fill(to: &mut Url, settings: &Oidc, attempt: &Attempt, (client_id, redirect_uri): (&str, &str)) {

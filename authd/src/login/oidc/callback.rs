@@ -4,15 +4,17 @@ use http::HeaderMap;
 use policy::snapshot::{Method, Provider};
 use serde_json::Value;
 use url::form_urlencoded;
+use uuid::Uuid;
 
 use super::attempt::{self, Attempt};
+use super::held::{Held, due};
 use super::vouch::{self, Code, Vouched};
 use super::{Error, redirect_uri, transport};
 use crate::app::App;
-use crate::login::arrival::{self, Arriving};
-use crate::login::github;
+use crate::login::arrival::{self, Arriving, Given};
 use crate::login::outcome::{self, SignedIn, Tried};
 use crate::login::session::Device;
+use crate::login::{github, linking};
 use crate::serving::Serving;
 
 /// The longest value of a parameter, in bytes.
@@ -66,27 +68,39 @@ impl Answer {
     }
 }
 
+/// Somebody who comes back from the provider.
+#[derive(Clone, Copy, Debug)]
+pub struct Coming<'a> {
+    /// What the provider says, as a query.
+    pub query: &'a str,
+    /// The browser's headers.
+    pub headers: &'a HeaderMap,
+    /// From where.
+    pub device: Device<'a>,
+    /// The session that they have here already, and its account.
+    pub session: Option<(Uuid, Uuid)>,
+}
+
 /// What an attempt came to.
 #[derive(Debug)]
-pub struct Finished {
-    /// Who signed in.
-    pub signed_in: SignedIn,
-    /// Where they wanted to go.
-    pub return_to: Option<String>,
+pub enum Finished {
+    /// Somebody signed in.
+    SignedIn {
+        /// Who.
+        signed_in: SignedIn,
+        /// Where they wanted to go.
+        return_to: Option<String>,
+    },
+    /// Somebody who is signed in linked the provider to their account.
+    Linked,
 }
 
 /// Somebody comes back from the provider. Whatever comes of it is written down.
 ///
 /// # Errors
 /// They are not signed in; nothing was written.
-pub async fn finish(
-    app: &App,
-    serving: &Serving,
-    provider: &Provider,
-    (query, headers): (&str, &HeaderMap),
-    device: Device<'_>,
-) -> Result<Finished, Error> {
-    let outcome = attempted(app, serving, provider, (query, headers), device).await;
+pub async fn finish(app: &App, serving: &Serving, provider: &Provider, coming: Coming<'_>) -> Result<Finished, Error> {
+    let outcome = attempted(app, serving, provider, coming).await;
     if let Err(error) = &outcome
         && !matches!(error, Error::Arrival(_))
     {
@@ -94,7 +108,7 @@ pub async fn finish(
         let tried = Tried {
             provider: Some(&provider.name),
             label: &provider.name,
-            device,
+            device: coming.device,
             user: None,
             failure: Some(error.reason()),
         };
@@ -103,24 +117,40 @@ pub async fn finish(
     outcome
 }
 
-async fn attempted(
-    app: &App,
-    serving: &Serving,
-    provider: &Provider,
-    (query, headers): (&str, &HeaderMap),
-    device: Device<'_>,
-) -> Result<Finished, Error> {
-    let answer = Answer::read(query)?;
-    let attempt = spent(app, serving, provider, headers, &answer.state).await?;
-    let Vouched { subject, claims } = vouched(app, serving, provider, &answer, &attempt).await?;
+async fn attempted(app: &App, serving: &Serving, provider: &Provider, coming: Coming<'_>) -> Result<Finished, Error> {
+    let answer = Answer::read(coming.query)?;
+    let attempt = spent(app, serving, provider, coming.headers, &answer.state).await?;
+    // Whoever wanted to link must still be the one who is signed in.
+    let account = match attempt.link {
+        None => None,
+        Some(wanted) => Some(
+            coming
+                .session
+                .filter(|(here, _)| *here == wanted)
+                .ok_or(Error::State)?
+                .1,
+        ),
+    };
+    let vouched = vouched(app, serving, provider, &answer, &attempt).await?;
+    let claims = Value::Object(vouched.claims);
+    if let Some(account) = account {
+        linking::link(app, provider, account, (&vouched.subject, claims)).await?;
+        return Ok(Finished::Linked);
+    }
+    let asks = vouched.tokens.refresh_token.is_some() || matches!(provider.method, Method::GitHub(_));
+    let given = Given {
+        tokens: Held::of(&vouched.tokens, None).json()?,
+        due_at: asks.then(|| due(serving.settings(), app.now())).flatten(),
+        sid: vouched.sid,
+    };
     let arriving = Arriving {
         provider,
-        subject: &subject,
-        claims: Value::Object(claims),
-        device,
+        subject: &vouched.subject,
+        claims,
+        device: coming.device,
     };
-    Ok(Finished {
-        signed_in: arrival::arrive(app, serving, arriving).await?,
+    Ok(Finished::SignedIn {
+        signed_in: arrival::arrive_with(app, serving, arriving, Some(given)).await?,
         return_to: attempt.return_to,
     })
 }
@@ -170,7 +200,7 @@ async fn vouched(
     if named.map_or(metadata.names_issuer, |issuer| issuer != peer.settings.issuer) {
         return Err(Error::Issuer);
     }
-    vouch::person(app, &peer, code).await
+    vouch::person(app, serving, &peer, code).await
 }
 
 #[cfg(test)]

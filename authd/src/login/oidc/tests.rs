@@ -341,3 +341,323 @@ async fn b41_only_somebody_who_goes_there_is_sent_to_the_provider() {
         assert_eq!(answer.status, expected, "B41 {dest}");
     }
 }
+
+/// Time goes on, here and at the provider, until sessions are due; and they are asked about.
+async fn revalidated(stand: &Stand, peer: &Peer) -> usize {
+    stand.advance("16m");
+    peer.script().now += 16 * 60;
+    let serving = stand.app.serving().unwrap();
+    super::refresh::round(&stand.app, &serving).await.unwrap()
+}
+
+async fn signed_in(stand: &Stand, peer: &Peer) -> String {
+    peer.script().claims = staff();
+    round(stand, peer).await.1.unwrap()
+}
+
+#[tokio::test]
+async fn b24_what_a_provider_says_later_takes_the_place_of_what_it_said() {
+    let peer = Peer::start().await;
+    let stand = stand(&peer, "").await;
+    let token = signed_in(&stand, &peer).await;
+    assert_eq!(revalidated(&stand, &peer).await, 1);
+    assert_eq!(stand.ask_with("/page", &token).await.status, 200, "positive control");
+    let asked = peer.script().asked.last().unwrap().clone();
+    assert_eq!(
+        (asked["grant_type"].as_str(), asked["refresh_token"].as_str()),
+        ("refresh_token", "refresh")
+    );
+    peer.script().claims["groups"] = json!([]);
+    assert_eq!(revalidated(&stand, &peer).await, 1);
+    assert_ne!(stand.ask_with("/page", &token).await.status, 200, "B24");
+    peer.script().claims["groups"] = json!(["staff"]);
+    assert_eq!(revalidated(&stand, &peer).await, 1);
+    assert_eq!(
+        stand.ask_with("/page", &token).await.status,
+        200,
+        "the session itself went on"
+    );
+}
+
+#[tokio::test]
+async fn b22_only_a_provider_that_says_no_ends_a_session() {
+    let peer = Peer::start().await;
+    let stand = stand(&peer, "").await;
+    let token = signed_in(&stand, &peer).await;
+    for status in [
+        StatusCode::SERVICE_UNAVAILABLE,
+        StatusCode::INTERNAL_SERVER_ERROR,
+        StatusCode::TOO_MANY_REQUESTS,
+    ] {
+        peer.script().refusal = Some((status, json!({})));
+        assert_eq!(revalidated(&stand, &peer).await, 1, "B22 it is asked again");
+        assert_eq!(stand.ask_with("/page", &token).await.status, 200, "B22 {status}");
+    }
+    peer.script().refusal = Some((StatusCode::BAD_REQUEST, json!({"error": "invalid_grant"})));
+    assert_eq!(revalidated(&stand, &peer).await, 1);
+    assert_ne!(stand.ask_with("/page", &token).await.status, 200, "B22");
+    assert_eq!(revalidated(&stand, &peer).await, 0, "nothing is left to ask about");
+}
+
+#[tokio::test]
+async fn b21_a_refreshed_token_of_somebody_else_ends_the_session() {
+    for (name, value) in [("iss", json!("https://other.example.com")), ("sub", json!("s-2"))] {
+        let peer = Peer::start().await;
+        let stand = stand(&peer, "").await;
+        let token = signed_in(&stand, &peer).await;
+        peer.script().claims[name] = value;
+        revalidated(&stand, &peer).await;
+        assert_ne!(stand.ask_with("/page", &token).await.status, 200, "B21 {name}");
+    }
+}
+
+async fn log_out(stand: &Stand, token: &str) -> StatusCode {
+    let request = Request::post("/oauth/corporate/backchannel-logout")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    let answer = stand
+        .request(request, None, Body::from(format!("logout_token={token}")))
+        .await;
+    assert_eq!(answer.header("cache-control"), "no-store");
+    answer.status
+}
+
+#[tokio::test]
+async fn c01_the_provider_ends_a_session_by_its_sid_and_all_by_their_subject() {
+    let peer = Peer::start().await;
+    let stand = stand(&peer, "").await;
+    let event = json!({"http://schemas.openid.net/event/backchannel-logout": {}});
+    let mut tokens = Vec::new();
+    for sid in ["sid-1", "sid-2", "sid-3"] {
+        peer.script().claims = staff();
+        peer.script().claims["sid"] = sid.into();
+        tokens.push(round(&stand, &peer).await.1.unwrap());
+    }
+    let token = |more: Value| {
+        let mut claims = json!({"events": event, "jti": more.to_string()});
+        for (name, value) in more.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        claims
+    };
+    for (row, token) in [
+        ("C02", "eyJhbGciOiJub25lIn0.e30.".to_owned()),
+        (
+            "C04",
+            peer.signed(&token(json!({"sid": "sid-1", "nonce": "n"})), "logout+jwt"),
+        ),
+        (
+            "C05 aud",
+            peer.signed(&token(json!({"sid": "sid-1", "aud": "other"})), "logout+jwt"),
+        ),
+        (
+            "C05 iss",
+            peer.signed(
+                &token(json!({"sid": "sid-1", "iss": "https://x.example"})),
+                "logout+jwt",
+            ),
+        ),
+        ("C06", peer.signed(&token(json!({"sid": "sid-1"})), "JWT")),
+        ("C07", peer.signed(&token(json!({})), "logout+jwt")),
+        ("C09", peer.signed(&staff(), "JWT")),
+    ] {
+        assert_eq!(log_out(&stand, &token).await, StatusCode::BAD_REQUEST, "{row}");
+    }
+    for token in &tokens {
+        assert_eq!(stand.ask_with("/page", token).await.status, 200, "every session lives");
+    }
+    let one = peer.signed(&token(json!({"sid": "sid-1"})), "logout+jwt");
+    assert_eq!(log_out(&stand, &one).await, StatusCode::OK, "C01 sid");
+    assert_eq!(log_out(&stand, &one).await, StatusCode::BAD_REQUEST, "once");
+    assert_ne!(stand.ask_with("/page", &tokens[0]).await.status, 200, "C01 sid");
+    assert_eq!(stand.ask_with("/page", &tokens[1]).await.status, 200, "C01 sid");
+    let all = peer.signed(&token(json!({"sub": "s-1"})), "logout+jwt");
+    assert_eq!(log_out(&stand, &all).await, StatusCode::OK, "C01 sub");
+    for token in &tokens {
+        assert_ne!(stand.ask_with("/page", token).await.status, 200, "C01 sub");
+    }
+    let request = Request::post("/oauth/corporate/backchannel-logout").header(header::CONTENT_TYPE, "application/json");
+    assert_eq!(
+        stand.request(request, None, Body::from("{}")).await.status,
+        StatusCode::BAD_REQUEST,
+        "C12"
+    );
+    let request = Request::get("/oauth/corporate/backchannel-logout");
+    assert_eq!(
+        stand.request(request, None, Body::empty()).await.status,
+        StatusCode::METHOD_NOT_ALLOWED,
+        "C12"
+    );
+}
+
+#[tokio::test]
+async fn b39_signing_out_here_leads_on_to_the_provider_and_is_done_whatever_it_says() {
+    let peer = Peer::start().await;
+    let stand = stand(&peer, "").await;
+    let token = signed_in(&stand, &peer).await;
+    let answer = stand.post("/api/v1/auths/signout", Some(&token), &json!({})).await;
+    let to = Url::parse(answer.json()["redirect_url"].as_str().unwrap()).unwrap();
+    let asked: HashMap<String, String> = to.query_pairs().into_owned().collect();
+    assert_eq!(asked["client_id"], "authd");
+    assert_eq!(asked["post_logout_redirect_uri"], "https://auth.example.com/signed-out");
+    assert_eq!(asked["id_token_hint"].split('.').count(), 3);
+    assert!(asked["state"].len() >= 32, "B39");
+    assert_ne!(
+        stand.ask_with("/page", &token).await.status,
+        200,
+        "B39 over here already"
+    );
+    let back = stand
+        .get(
+            "/signed-out?state=other&post_logout_redirect_uri=https://evil.example",
+            None,
+        )
+        .await;
+    assert_eq!(
+        (back.status, back.header("refresh")),
+        (StatusCode::OK, ""),
+        "B39 nothing follows from what comes back"
+    );
+}
+
+#[tokio::test]
+async fn b37_no_token_of_the_provider_is_readable_in_the_database() {
+    let peer = Peer::start().await;
+    let stand = stand(&peer, "").await;
+    signed_in(&stand, &peer).await;
+    let session = stand
+        .app
+        .store
+        .sessions_at("corporate", crate::store::Named::Subject("s-1"))
+        .await
+        .unwrap()[0];
+    let grant = stand.app.store.grant_of(session).await.unwrap().unwrap();
+    let text = String::from_utf8_lossy(&grant.sealed).into_owned();
+    for secret in ["refresh", "access", "eyJ"] {
+        assert!(!text.contains(secret), "B37 {secret}");
+    }
+}
+
+#[tokio::test]
+async fn somebody_who_is_signed_in_links_and_unlinks_a_provider() {
+    let peer = Peer::start().await;
+    let stand = stand(&peer, "").await;
+    stand.account("bob@example.com", crate::store::Role::User).await;
+    let bob = stand.sign_in("bob@example.com").await;
+    let mut browser = Browser::new(&stand);
+    browser.cookies.insert("token".to_owned(), bob.clone());
+    let page = browser.get("/account").await;
+    let href = page
+        .body
+        .split("href=\"/oauth/corporate/login?link=")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap()
+        .to_owned();
+    assert_eq!(
+        browser
+            .get("/oauth/corporate/login?link=forged")
+            .await
+            .header("location"),
+        "/account",
+        "not asked for"
+    );
+
+    let answer = browser.get(&format!("/oauth/corporate/login?link={href}")).await;
+    let to = Url::parse(answer.header("location")).unwrap();
+    let sent: HashMap<String, String> = to.query_pairs().into_owned().collect();
+    peer.script().claims = staff();
+    let mut stranger = Browser::new(&stand);
+    stranger.cookies = browser.cookies.clone();
+    stranger.cookies.remove("token");
+    assert_eq!(
+        stranger.come_back("corporate", &peer, &sent).await.status,
+        StatusCode::BAD_REQUEST,
+        "no longer signed in"
+    );
+
+    let answer = browser.get(&format!("/oauth/corporate/login?link={href}")).await;
+    let to = Url::parse(answer.header("location")).unwrap();
+    let sent: HashMap<String, String> = to.query_pairs().into_owned().collect();
+    let answer = browser.come_back("corporate", &peer, &sent).await;
+    assert_eq!(answer.header("location"), "/account?done=linked");
+    let here = stand
+        .app
+        .store
+        .find_identity("corporate", "s-1")
+        .await
+        .unwrap()
+        .unwrap();
+    let bobs = stand.app.store.user_by_email("bob@example.com").await.unwrap().unwrap();
+    assert_eq!(here.user_id, bobs.id);
+    let token = round(&stand, &peer).await.1.unwrap();
+    assert_eq!(
+        stand.ask_with("/page", &token).await.header("x-auth-email"),
+        "bob@example.com",
+        "it signs in to the same account"
+    );
+
+    let user = stand.app.store.user_by_id(bobs.id).await.unwrap().unwrap();
+    crate::login::linking::unlink(&stand.app, &user, "corporate")
+        .await
+        .unwrap();
+    assert_ne!(stand.ask_with("/page", &token).await.status, 200, "its sessions ended");
+    assert_eq!(stand.ask_with("/page", &bob).await.status, 200, "the others did not");
+}
+
+#[tokio::test]
+async fn the_only_way_to_sign_in_stays_linked() {
+    let peer = Peer::start().await;
+    let stand = stand(&peer, "").await;
+    signed_in(&stand, &peer).await;
+    let identity = stand
+        .app
+        .store
+        .find_identity("corporate", "s-1")
+        .await
+        .unwrap()
+        .unwrap();
+    let user = stand.app.store.user_by_id(identity.user_id).await.unwrap().unwrap();
+    let refused = crate::login::linking::unlink(&stand.app, &user, "corporate").await;
+    assert!(matches!(refused, Err(crate::login::linking::Error::LastWay)));
+}
+
+#[tokio::test]
+async fn authd_registers_itself_once_and_again_when_it_is_forgotten() {
+    let peer = Peer::start().await;
+    let declared = provider(
+        "corporate",
+        &peer,
+        "dynamicRegistration: {initialAccessTokenRef: {name: samples, key: password}}",
+    )
+    .replace(
+        "    clientId: authd\n    clientSecretRef: {name: samples, key: password}\n",
+        "",
+    );
+    let stand = Stand::with(&format!("{RESOURCES}{declared}")).await;
+    peer.script().claims = staff();
+    peer.script().claims["aud"] = "client-1".into();
+    assert!(round(&stand, &peer).await.1.is_some());
+    assert!(round(&stand, &peer).await.1.is_some());
+    {
+        let script = peer.script();
+        assert_eq!(script.registered.len(), 1, "once");
+        let wanted = &script.registered[0];
+        assert_eq!(
+            wanted["redirect_uris"],
+            json!(["https://auth.example.com/oauth/corporate/callback"])
+        );
+        assert!(script.authorization.starts_with("Basic "));
+    }
+    let sealed = stand.app.store.registration("corporate").await.unwrap().unwrap();
+    assert!(
+        !String::from_utf8_lossy(&sealed).contains("made"),
+        "the secret is sealed"
+    );
+    // Somebody else registers, and the provider knows only the newest.
+    peer.script().registered.push(json!({}));
+    peer.script().claims["aud"] = "client-3".into();
+    assert!(round(&stand, &peer).await.1.is_some(), "it registers again");
+    assert_eq!(peer.script().registered.len(), 3);
+}

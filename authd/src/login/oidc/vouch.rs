@@ -1,14 +1,16 @@
 //! From a code to a person: what the provider vouches for, all of it checked.
 
 use jiff::Timestamp;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 
+use super::discovery::Metadata;
 use super::exchange::{self, Party, Tokens};
 use super::id_token::{self, Expected};
 use super::jwt::Token;
 use super::{Error, Peer, flavour, userinfo};
 use crate::app::App;
+use crate::serving::Serving;
 
 /// A person of whom a provider says that they are there.
 #[derive(Debug)]
@@ -17,6 +19,10 @@ pub struct Vouched {
     pub subject: String,
     /// What it says of them.
     pub claims: Map<String, Value>,
+    /// What it gave.
+    pub tokens: Tokens,
+    /// Its own name of the session, where it has one.
+    pub sid: Option<String>,
 }
 
 /// What a code is exchanged with.
@@ -36,10 +42,10 @@ pub struct Code<'a> {
 ///
 /// # Errors
 /// It does not; what came is thrown away.
-pub async fn person(app: &App, peer: &Peer, code: Code<'_>) -> Result<Vouched, Error> {
+pub async fn person(app: &App, serving: &Serving, peer: &Peer, code: Code<'_>) -> Result<Vouched, Error> {
     let now = app.now();
     let metadata = peer.metadata(now).await?;
-    let party = peer.party()?;
+    let party = peer.party(app, serving).await?;
     let grant = [
         ("grant_type", "authorization_code"),
         ("code", code.code),
@@ -47,21 +53,43 @@ pub async fn person(app: &App, peer: &Peer, code: Code<'_>) -> Result<Vouched, E
         ("code_verifier", code.verifier),
     ];
     let endpoint = (&metadata.token_endpoint, peer.settings.issuer.as_str());
-    let tokens = exchange::ask(&peer.outbound, endpoint, &party, &grant, (&app.random, now)).await?;
-    let (subject, mut claims) = identified(peer, &party, &tokens, Some(code), now).await?;
-    flavour::add_groups(&peer.settings, &peer.outbound, &tokens.access_token, &mut claims).await?;
-    if let (crds::UserInfo::Always, Some(endpoint)) = (peer.settings.userinfo, &metadata.userinfo_endpoint) {
-        let said = userinfo::ask(&peer.outbound, endpoint, &tokens.access_token).await?;
-        userinfo::merge(&mut claims, said, &subject)?;
+    let tokens = exchange::ask(&peer.outbound, endpoint, &party, &grant, (&app.random, now)).await;
+    if matches!(tokens, Err(exchange::Error::Client)) && peer.is_dynamic() {
+        app.store.forget_registration(&peer.name).await?;
     }
+    let tokens = tokens?;
+    let (subject, claims) = identified(peer, &party, &tokens, Some(code), now).await?;
+    let sid = id_token::text(&claims, "sid").map(str::to_owned);
+    let claims = completed(peer, &metadata, &tokens.access_token, &subject, Some(claims)).await?;
     Ok(Vouched {
+        claims: id_token::about_the_person(claims.unwrap_or_default()),
         subject,
-        claims: id_token::about_the_person(claims),
+        tokens,
+        sid,
     })
 }
 
+/// What an ID token says, and what is said elsewhere of the same person; `None` where nothing is.
+pub(super) async fn completed(
+    peer: &Peer,
+    metadata: &Metadata,
+    token: &SecretString,
+    subject: &str,
+    claims: Option<Map<String, Value>>,
+) -> Result<Option<Map<String, Value>>, Error> {
+    let mut claims = claims;
+    if let Some(claims) = &mut claims {
+        flavour::add_groups(&peer.settings, &peer.outbound, token, claims).await?;
+    }
+    if let (crds::UserInfo::Always, Some(endpoint)) = (peer.settings.userinfo, &metadata.userinfo_endpoint) {
+        let said = userinfo::ask(&peer.outbound, endpoint, token).await?;
+        userinfo::merge(claims.get_or_insert_default(), said, subject)?;
+    }
+    Ok(claims)
+}
+
 /// Who the ID token is of, and what it says.
-async fn identified(
+pub(super) async fn identified(
     peer: &Peer,
     party: &Party,
     tokens: &Tokens,

@@ -25,6 +25,7 @@ fn arrival(fixture: &Fixture, user: Uuid, account: Account) -> Arrival {
             client_address: String::new(),
             user_agent: String::new(),
         },
+        grant: None,
         most_sessions: 10,
         now: at(1),
     }

@@ -5,7 +5,6 @@ use crds::{AuthProvider, ClientAuth, Reason, SecretKeyRef};
 use super::{outbound, text};
 use crate::compile::scope::{Scope, finite, problem};
 use crate::problem::Problem;
-use crate::secret::Secret;
 use crate::snapshot::{Authentication, Client, ClientProof, Flavour, Method, Oidc};
 
 /// The OpenID provider, with its secrets.

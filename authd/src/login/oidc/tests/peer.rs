@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
-use axum::extract::{Form, State};
+use axum::extract::{Form, Query, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -33,6 +33,10 @@ pub(super) struct Script {
     pub(super) authorization: String,
     /// How often the metadata and the keys were fetched.
     pub(super) fetched: (u32, u32),
+    /// The clients that registered themselves, of which the last is known.
+    pub(super) registered: Vec<Value>,
+    /// What time it is there, in epoch seconds.
+    pub(super) now: i64,
     key: Ed25519KeyPair,
     kid: u32,
 }
@@ -60,6 +64,8 @@ impl Peer {
                 asked: Vec::new(),
                 authorization: String::new(),
                 fetched: (0, 0),
+                registered: Vec::new(),
+                now: NOON,
                 key: fresh_key(),
                 kid: 1,
             })),
@@ -69,6 +75,8 @@ impl Peer {
             .route("/keys", get(keys))
             .route("/token", post(token))
             .route("/userinfo", get(userinfo))
+            .route("/auth", get(authorize))
+            .route("/register", post(register))
             .with_state(peer.clone());
         tokio_util::task::TaskTracker::new().spawn(async move { axum::serve(listener, router).await });
         peer
@@ -89,7 +97,7 @@ impl Peer {
     pub(super) fn signed(&self, claims: &Value, typ: &str) -> String {
         let script = self.script();
         let header = json!({"alg": "EdDSA", "kid": script.kid.to_string(), "typ": typ});
-        let mut all = json!({"iss": self.issuer, "aud": "authd", "iat": NOON, "exp": NOON + 300});
+        let mut all = json!({"iss": self.issuer, "aud": "authd", "iat": script.now, "exp": script.now + 300});
         for (name, value) in claims.as_object().unwrap() {
             all[name] = value.clone();
         }
@@ -108,6 +116,7 @@ async fn metadata(State(peer): State<Peer>) -> Json<Value> {
     let mut document = json!({
         "issuer": peer.issuer, "authorization_endpoint": at("/auth"), "token_endpoint": at("/token"),
         "jwks_uri": at("/keys"), "userinfo_endpoint": at("/userinfo"), "end_session_endpoint": at("/end"),
+        "registration_endpoint": at("/register"),
     });
     for (name, value) in script.metadata.as_object().unwrap() {
         document[name] = value.clone();
@@ -138,6 +147,29 @@ async fn token(State(peer): State<Peer>, headers: HeaderMap, Form(form): Form<Ha
         }))
         .into_response(),
     }
+}
+
+/// Whether it knows the client that somebody is sent there for.
+async fn authorize(State(peer): State<Peer>, Query(query): Query<HashMap<String, String>>) -> StatusCode {
+    let known = format!("client-{}", peer.script().registered.len());
+    if query["client_id"] == known {
+        StatusCode::OK
+    } else {
+        StatusCode::BAD_REQUEST
+    }
+}
+
+async fn register(State(peer): State<Peer>, headers: HeaderMap, Json(wanted): Json<Value>) -> Response {
+    if headers
+        .get("authorization")
+        .is_none_or(|value| value != "Bearer correct horse battery")
+    {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    let mut script = peer.script();
+    script.registered.push(wanted);
+    let made = json!({"client_id": format!("client-{}", script.registered.len()), "client_secret": "made"});
+    (StatusCode::CREATED, Json(made)).into_response()
 }
 
 async fn userinfo(State(peer): State<Peer>, headers: HeaderMap) -> Response {
