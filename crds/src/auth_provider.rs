@@ -10,7 +10,7 @@ mod outbound;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use crate::Status;
+use crate::AuthProviderStatus;
 
 pub use accounts::{Accounts, ClaimNames, TrustEmail};
 pub use github::GitHub;
@@ -34,7 +34,7 @@ pub(crate) const URL_MESSAGE: &str = "must be https://HOST[:PORT][/PATH] without
     plural = "authproviders",
     shortname = "aprov",
     category = "authd",
-    status = "Status",
+    status = "AuthProviderStatus",
     doc = "One way to sign in.",
     printcolumn(name = "Display name", type_ = "string", json_path = ".spec.displayName"),
     printcolumn(
@@ -46,6 +46,12 @@ pub(crate) const URL_MESSAGE: &str = "must be https://HOST[:PORT][/PATH] without
         name = "Reason",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
+    printcolumn(
+        name = "Redirect URI",
+        type_ = "string",
+        json_path = ".status.redirectUri",
+        priority = 1
     ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
@@ -85,6 +91,14 @@ pub struct AuthProviderSpec {
     /// Who gets an account that comes from a provider outside. Absent: everybody whom a RoleMapping admits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accounts: Option<Accounts>,
+}
+
+impl AuthProviderSpec {
+    /// Whether people sign in on pages of the provider, which then sends them back.
+    #[must_use]
+    pub fn is_elsewhere(&self) -> bool {
+        self.oidc.is_some() || self.google.is_some() || self.microsoft.is_some() || self.github.is_some()
+    }
 }
 
 /// Accounts that authd keeps itself. Their claims are `email`, `email_verified`, `name` and `role`.

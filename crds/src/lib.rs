@@ -42,7 +42,7 @@ pub use identity_headers::{HeaderName, HeaderNames, HeaderPreset, IdentityHeader
 pub use kind::{GROUP, KINDS, Kind, VERSION};
 pub use reference::{NamespaceSelector, ProviderRef, SecretKeyRef};
 pub use role_mapping::{Grant, GroupGrant, GroupGrants, OnAbsent, OnNoMatch, RoleMapping, RoleMappingSpec, When};
-pub use status::{AccessPolicyStatus, ApiKeyStatus, AuthdStatus, Status};
+pub use status::{AccessPolicyStatus, ApiKeyStatus, AuthProviderStatus, AuthdStatus, Status};
 
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time};
 pub use kube::{Resource, ResourceExt};

@@ -200,6 +200,20 @@ impl Reported for AuthProvider {
     const TRACKS_ENFORCEMENT: bool = false;
 
     conditions!();
+
+    fn said(&self) -> BTreeMap<&'static str, Value> {
+        let said = self.status.as_ref().and_then(|status| status.redirect_uri.as_ref());
+        said.map(|uri| ("redirectUri", json!(uri))).into_iter().collect()
+    }
+
+    fn more(&self, of: &Sources<'_>) -> BTreeMap<&'static str, Value> {
+        let instance = of.plan.instance_of(self).filter(|_| self.spec.is_elsewhere());
+        let uri = instance.map(|instance| {
+            let public_url = instance.authd.spec.public_url.trim_end_matches('/');
+            format!("{public_url}/oauth/{}/callback", self.name_any())
+        });
+        uri.map(|uri| ("redirectUri", json!(uri))).into_iter().collect()
+    }
 }
 
 impl Reported for RoleMapping {
