@@ -126,3 +126,19 @@ pub fn compile_to_file(compile: &config::Compile) -> anyhow::Result<ExitCode> {
     print::line(format_args!("{} {}", ready.digest, path.display()));
     Ok(ExitCode::SUCCESS)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::source;
+
+    #[test]
+    fn the_example_of_openid_providers_is_right_as_it_stands() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/openid");
+        let outcome = source::folder(&folder, None).unwrap();
+        assert!(outcome.problems.is_empty(), "{:#?}", outcome.problems);
+        let engine = outcome.ready.unwrap().engine().unwrap();
+        let names: Vec<&str> = engine.providers().map(|provider| provider.name.as_str()).collect();
+        assert_eq!(names, ["corporate", "github", "google", "microsoft"]);
+        assert!(engine.providers().all(|provider| provider.method.is_elsewhere()));
+    }
+}
