@@ -16,6 +16,7 @@ from pathlib import Path
 
 import inputs
 import peers
+import proxies
 from processes import LOAD_CORE, Authd, Programs, ask, free_port, until
 
 HERE = Path(__file__).parent
@@ -36,6 +37,8 @@ def main():
         bench.large()
         if "throughput" in options.parts:
             bench.throughput()
+        if "proxies" in options.parts:
+            bench.proxies()
         if "flood" in options.parts:
             bench.flood()
         if "compile" in options.parts:
@@ -50,8 +53,8 @@ def arguments():
     parser.add_argument("release", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2, help="how long each server is measured in each round")
-    parser.add_argument("--parts", nargs="+", default=["throughput", "peers", "flood", "compile"], metavar="PART",
-                        help="of: throughput peers flood compile")
+    parser.add_argument("--parts", nargs="+", default=["throughput", "peers", "proxies", "flood", "compile"],
+                        metavar="PART", help="of: throughput peers proxies flood compile")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     return parser.parse_args()
 
@@ -136,9 +139,7 @@ class Bench:
             assert ask(verify, {**FORWARD, name: value, "X-Forwarded-Uri": "/elsewhere"})[0] == 403, "authd lets too much in"
         status, headers, _ = ask(verify, {**FORWARD, "Authorization": f"Bearer {self.tokens[0]}"})
         answer = {name: headers[name] for name in ANSWER_HEADERS}
-        bare_port = free_port()
-        bare = self.programs.start([self.tool, "bare", f"127.0.0.1:{bare_port}", json.dumps(answer)])
-        until(lambda: ask(f"http://127.0.0.1:{bare_port}/verify/forward")[0] == 200, "the bare server")
+        bare, bare_port = self.bare(answer)
         same = lambda found: sorted(name.lower() for name in found)
         assert same(ask(f"http://127.0.0.1:{bare_port}/verify/forward")[1]) == same(headers), "the bare server answers something else"
 
@@ -168,6 +169,40 @@ class Bench:
         rows = [(name, envoy, port, bearer(tokens)) for name, port, tokens in listeners]
         port, tokens, uvicorn = peers.start_fastapi(envoys, self.folder)
         return [*rows, ("FastAPI + PyJWT + SQLite + Redis", uvicorn, port, bearer(tokens))]
+
+    def bare(self, answer):
+        port = free_port()
+        bare = self.programs.start([self.tool, "bare", f"127.0.0.1:{port}", json.dumps(answer)])
+        until(lambda: ask(f"http://127.0.0.1:{port}/verify/forward")[0] == 200, "the bare server")
+        return bare, port
+
+    def proxies(self):
+        """Through each proxy: what does asking cost, and what does authd's answer cost beyond any other?"""
+        print(f"\nGET through a proxy to a bare server, 64 connections, {self.options.rounds} rounds; proxy, authorizer and application"
+              " on one core")
+        lines = [f"Cookie: theme=dark; token={token}" for token in self.tokens]
+        verify = {**FORWARD, "Authorization": f"Bearer {self.tokens[0]}"}
+        _, headers, _ = ask(self.server.urls["verify"] + "/verify/forward", verify)
+        _, bare = self.bare({name: headers[name] for name in ANSWER_HEADERS})
+        results = {}
+        with Programs() as programs:
+            started = proxies.start(programs, self.folder, bare, self.server.port, self.tokens)
+            for _ in range(self.options.rounds):
+                for name, asked, port, program in started:
+                    os.environ.update(BENCH_HOST=inputs.HOST, BENCH_PATH="/api/items")
+                    result = self.wrk(program, port, lines, self.options.seconds)
+                    results.setdefault((name, asked), []).append(result)
+        for name in ("BENCH_HOST", "BENCH_PATH"):
+            del os.environ[name]
+        print(f"  {'':<10}{'throughput: authd to always-200':>34}{'to no check':>18}{'p99: authd to always-200':>28}{'to no check':>18}{'req/s':>9}{'p99 us':>8}")
+        for name in dict.fromkeys(name for name, _ in results):
+            nobody, trivial, authd = (results[name, asked] for asked in proxies.ASKED)
+            ratio = lambda key, base: [one[key] / other[key] for one, other in zip(authd, base)]
+            row = {"rps": ratio("rps", trivial), "rps, no check": ratio("rps", nobody), "p99": ratio("p99", trivial), "p99, no check": ratio("p99", nobody)}
+            self.figures[f"{name} asking authd"] = row
+            middle = lambda key: statistics.median(one[key] for one in authd)
+            print(f"  {name:<10}{spread(row['rps']):>34}{spread(row['rps, no check']):>18}{spread(row['p99']):>28}{spread(row['p99, no check']):>18}"
+                  f"{middle('rps'):>9.0f}{middle('p99'):>8.0f}")
 
     def wrk(self, server, port, lines, seconds):
         headers = self.folder / "headers"

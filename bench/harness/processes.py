@@ -13,11 +13,11 @@ SERVER_CORE, LOAD_CORE = "0", "1"
 
 
 class Program:
-    def __init__(self, command, core=SERVER_CORE, stdout=subprocess.DEVNULL, env=None, log=None):
+    def __init__(self, command, core=SERVER_CORE, stdout=subprocess.DEVNULL, env=None, log=None, cwd=None):
         self.log = open(log, "wb") if log else subprocess.DEVNULL
         self.begun = time.monotonic()
         self.process = subprocess.Popen(
-            ["taskset", "-c", core, *map(str, command)], stdout=stdout, stderr=self.log, env={**os.environ, **(env or {})})
+            ["taskset", "-c", core, *map(str, command)], stdout=stdout, stderr=self.log, cwd=cwd, env={**os.environ, **(env or {})})
         self.pid = self.process.pid
 
     def cpu(self):
@@ -58,7 +58,7 @@ class Authd(Program):
 
     def __init__(self, authd, arguments, folder, **options):
         command = [authd, "serve", "--output", "json", "--audit", folder / "audit.log", "--log", "warn"]
-        for listener in ("public", "verify", "admin"):
+        for listener in ("public", "verify", "grpc", "admin"):
             command += [f"--{listener}", "127.0.0.1:0"]
         super().__init__(command + arguments, stdout=subprocess.PIPE, log=folder / "authd.log", **options)
         line = self.process.stdout.readline()

@@ -9,7 +9,8 @@ function init()
       ["X-Forwarded-Host"] = "app-7.bench.example", ["X-Forwarded-Uri"] = "/api/items/42?page=2",
       ["X-Forwarded-For"] = "192.0.2.7", ["User-Agent"] = "Mozilla/5.0 (X11; Linux x86_64) bench",
     }
-    requests[#requests + 1] = wrk.format("GET", "/verify/forward", headers)
+    headers["Host"] = os.getenv("BENCH_HOST")
+    requests[#requests + 1] = wrk.format("GET", os.getenv("BENCH_PATH") or "/verify/forward", headers)
   end
 end
 

@@ -17,7 +17,11 @@ pub fn serve(listen: SocketAddr, headers: &str) -> anyhow::Result<()> {
     for (name, value) in headers {
         answer.insert(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);
     }
-    let routes = Router::new().route("/verify/forward", get(move || std::future::ready(answer.clone())));
+    let everywhere = answer.clone();
+    let routes = Router::new()
+        .route("/verify/forward", get(move || std::future::ready(answer.clone())))
+        // Behind a proxy it is the application and an authorizer that always says yes.
+        .fallback(move || std::future::ready(everywhere.clone()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async move {
         let listener = tokio::net::TcpListener::bind(listen).await?;
