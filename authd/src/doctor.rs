@@ -180,7 +180,8 @@ async fn control(visit: &Visit, echo: bool) -> anyhow::Result<Known> {
         let answer = visit.plainly(Who::Caller).await?;
         passes(&answer, "the URL with the headers of `--header`")?;
         known.echoes |= answer.body.contains(&subject.mark);
-        let named = |name: &str| subject.names().any(|known| known.eq_ignore_ascii_case(name));
+        let names = subject.names();
+        let named = |name: &str| names.iter().any(|known| known.eq_ignore_ascii_case(name));
         known.identity = echo::read(&answer.body).headers;
         known.identity.retain(|(name, value)| named(name) && !value.is_empty());
     }

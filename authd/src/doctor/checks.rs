@@ -45,15 +45,15 @@ pub enum Sent {
 /// How the names of the identity's headers are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spelling {
-    /// `X-Auth-User`.
+    /// `x-auth-user`.
     Usual,
     /// `X-AUTH-USER`, and a second time as `x-auth-user`.
     Twice,
-    /// `X_Auth_User`.
+    /// `x_auth_user`.
     Underscores,
-    /// `X-Auth_User`.
+    /// `x-auth_user`.
     Mixed,
-    /// `X.Auth.User`.
+    /// `x.auth.user`.
     Dots,
     /// All of them named in `Connection`, as if they belonged to it.
     Nominated,

@@ -1,28 +1,10 @@
 //! What is examined: the URL, what else is known of the host behind it, and the bytes of each request to it.
 
 use anyhow::{Context as _, bail};
+use policy::identity_headers::known;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::checks::{Sent, Spelling, Who};
-
-/// The names under which applications look for an identity: authd's own, and those that others use.
-const IDENTITY: [&str; 15] = [
-    "X-Auth-User",
-    "X-Auth-Email",
-    "X-Auth-Name",
-    "X-Auth-Roles",
-    "X-Auth-Groups",
-    "X-Auth-Provider",
-    "X-Auth-Assertion",
-    "X-Forwarded-User",
-    "X-Forwarded-Email",
-    "X-Forwarded-Groups",
-    "X-Forwarded-Preferred-Username",
-    "Remote-User",
-    "Remote-Email",
-    "Remote-Name",
-    "Remote-Groups",
-];
 
 /// A header of the command line: `Name: value`. Its value is a secret.
 #[derive(Clone, Debug)]
@@ -91,8 +73,11 @@ impl Subject {
     }
 
     /// The names of the identity's headers.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        IDENTITY.iter().copied().chain(self.names.iter().map(String::as_str))
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = known().collect();
+        names.extend(self.names.iter().map(String::as_str));
+        names
     }
 
     /// The path that it is about when this one asks, if there is one.
@@ -148,7 +133,12 @@ impl Subject {
     fn identity(&self, spelling: Spelling) -> Vec<u8> {
         let lines = |spelled: &dyn Fn(&str) -> String| -> Vec<u8> {
             let line = |name| format!("{}: {}", spelled(name), self.lie(name));
-            self.names().map(line).collect::<Vec<_>>().join("\r\n").into_bytes()
+            self.names()
+                .into_iter()
+                .map(line)
+                .collect::<Vec<_>>()
+                .join("\r\n")
+                .into_bytes()
         };
         match spelling {
             Spelling::Usual => lines(&str::to_owned),
@@ -164,10 +154,7 @@ impl Subject {
                 format!("{start}_{end}")
             }),
             Spelling::Dots => lines(&|name| name.replace('-', ".")),
-            Spelling::Nominated => {
-                let names: Vec<&str> = self.names().collect();
-                format!("Connection: close, {}", names.join(", ")).into_bytes()
-            }
+            Spelling::Nominated => format!("Connection: close, {}", self.names().join(", ")).into_bytes(),
         }
     }
 
@@ -348,7 +335,7 @@ pub(super) mod tests {
         let spoofed = String::from_utf8(spoofed).unwrap();
         assert!(spoofed.starts_with("GET /public HTTP/1.1\r\n"), "{spoofed}");
         assert!(
-            spoofed.contains("\r\nX-Auth_User: lie-mark-x-auth-user.\r\n"),
+            spoofed.contains("\r\nx-auth_user: lie-mark-x-auth-user.\r\n"),
             "{spoofed}"
         );
         assert!(!spoofed.contains("sk-x"), "{spoofed}");
