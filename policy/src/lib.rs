@@ -5,6 +5,7 @@
 
 pub mod cedar;
 pub mod compile;
+pub mod directory;
 pub mod email;
 pub mod engine;
 pub mod identity_headers;
