@@ -7,7 +7,7 @@ mod authority;
 mod command;
 mod control_plane;
 pub mod fault_proxy;
-mod forever;
+pub(crate) mod forever;
 mod kubeconfig;
 mod namespace;
 mod node;

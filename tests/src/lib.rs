@@ -12,6 +12,7 @@ pub mod authd;
 pub mod browser;
 pub mod cluster;
 pub mod http;
+pub mod ldap;
 pub mod mutate;
 pub mod npm;
 pub mod openid;

@@ -14,14 +14,14 @@ use crate::process::Process;
 type Order = (Command, Sender<Result<Process>>);
 
 /// A command for a program that is killed once the thread that started it ends.
-pub(super) fn mortal(program: &Path) -> Command {
+pub(crate) fn mortal(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL"]).arg(program);
     command
 }
 
 /// Starts a program from the thread that never ends.
-pub(super) fn start(command: Command) -> Process {
+pub(crate) fn start(command: Command) -> Process {
     static THREAD: OnceLock<Mutex<Sender<Order>>> = OnceLock::new();
     let thread = THREAD.get_or_init(|| {
         let (orders, taken) = channel::<Order>();
@@ -44,7 +44,7 @@ pub(super) fn start(command: Command) -> Process {
 }
 
 /// Deletes a folder once this process has ended, however it does: a pipe closes then.
-pub(super) fn delete_at_the_end(folder: &Path) {
+pub(crate) fn delete_at_the_end(folder: &Path) {
     let mut shell = Command::new("sh");
     shell
         .args([
