@@ -20,6 +20,8 @@ mod chart;
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod directory;
+#[cfg(test)]
 mod doctor;
 #[cfg(test)]
 mod durability;
