@@ -4,6 +4,7 @@
 //! the Snapshot, the accounts, the clock. Revocation is asked on every use.
 
 pub mod api_key;
+pub mod assertion;
 pub mod caller;
 pub mod credential;
 pub mod headers;

@@ -114,7 +114,7 @@ impl Serving {
             &settings.public_url,
             lifetime,
         );
-        let headers = Headers::new(&settings.identity_headers, cookie::longest(settings, tokens.longest()))?;
+        let headers = Headers::new(settings, cookie::longest(settings, tokens.longest()))?;
         let nobody = Principal::anonymous();
         let nobody_headers = headers.of(&nobody);
         Ok(Self {

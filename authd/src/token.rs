@@ -27,6 +27,9 @@ pub const SKEW_SECONDS: i64 = 60;
 /// The longest token that is looked at, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
+/// The `typ` of an assertion, which is that of no other token (RFC 8725 section 3.11).
+pub const ASSERTION_TYPE: &str = "authd-assertion+jwt";
+
 /// What a session token says, besides its issuer and audience.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claims {
@@ -173,14 +176,21 @@ impl Tokens {
         let ring = self.keys.load();
         let key = ring.signing().ok_or(Error::NoSigningKey)?;
         let payload = parse::payload(claims, &self.issuer, &self.audience);
-        let mut token = String::with_capacity(640);
-        URL_SAFE_NO_PAD.encode_string(key.header(), &mut token);
-        token.push('.');
-        URL_SAFE_NO_PAD.encode_string(payload, &mut token);
-        let signature = key.sign(token.as_bytes()).ok_or(Error::NoSigningKey)?;
-        token.push('.');
-        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
-        Ok(token)
+        signed(key, key.header(), &payload)
+    }
+
+    /// An assertion with these claims, signed by the current key; `NoSigningKey` also where a secret is shared.
+    pub fn sign_assertion(&self, claims: &str) -> Result<String, Error> {
+        let ring = self.keys.load();
+        let key = ring.signing().filter(|key| key.algorithm() == Algorithm::EdDsa);
+        let key = key.ok_or(Error::NoSigningKey)?;
+        signed(key, key.assertion_header(), claims)
+    }
+
+    /// How long an assertion with so many bytes of claims is.
+    pub fn assertion_length(&self, claims: usize) -> usize {
+        let header = self.keys.load().signing().map_or(0, |key| key.assertion_header().len());
+        length([header, claims, parse::MAX_SIGNATURE_BYTES])
     }
 
     /// How long a token is, in bytes: all are equally long, until the year 2286.
@@ -195,9 +205,7 @@ impl Tokens {
         };
         let payload = parse::payload(&claims, &self.issuer, &self.audience).len();
         let header = self.keys.load().signing().map_or(0, |key| key.header().len());
-        let parts = [header, payload, parse::MAX_SIGNATURE_BYTES];
-        let encoded = parts.map(|bytes| base64::encoded_len(bytes, false).unwrap_or(bytes * 2));
-        encoded.iter().sum::<usize>() + 2
+        length([header, payload, parse::MAX_SIGNATURE_BYTES])
     }
 
     /// What `token` says, if we made it, nobody changed it, and it is good at `now`.
@@ -236,4 +244,22 @@ impl Tokens {
             _ => Ok(said.claims),
         }
     }
+}
+
+/// Header, payload and signature in the compact form (RFC 7515 section 3.1).
+fn signed(key: &keys::Key, header: &str, payload: &str) -> Result<String, Error> {
+    let mut token = String::with_capacity(640);
+    URL_SAFE_NO_PAD.encode_string(header, &mut token);
+    token.push('.');
+    URL_SAFE_NO_PAD.encode_string(payload, &mut token);
+    let signature = key.sign(token.as_bytes()).ok_or(Error::NoSigningKey)?;
+    token.push('.');
+    URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+    Ok(token)
+}
+
+/// How long the compact form of three parts is.
+fn length(parts: [usize; 3]) -> usize {
+    let encoded = parts.map(|bytes| base64::encoded_len(bytes, false).unwrap_or(bytes * 2));
+    encoded.iter().sum::<usize>() + 2
 }

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::Duration;
+
 /// The headers that tell an application who is calling.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -11,6 +13,24 @@ pub struct IdentityHeaders {
     pub preset: HeaderPreset,
     /// Other names than those of the preset, or names for what it leaves out.
     pub names: HeaderNames,
+    /// Says who is calling once more in `X-Auth-Assertion`, signed for this one request, for applications that want to be sure that
+    /// it was authd who said so. Absent: that header is empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assertion: Option<Assertion>,
+}
+
+/// A signed assertion of who is calling (JWT, RFC 7519), to be verified with the keys at `/.well-known/jwks.json`.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Assertion {
+    /// How long it is valid, `60s` at most.
+    pub lifetime: Duration,
+}
+
+impl Default for Assertion {
+    fn default() -> Self {
+        Self { lifetime: "60s".into() }
+    }
 }
 
 /// A set of header names that applications know.

@@ -38,7 +38,7 @@ pub use authd::{
 pub use condition::{ConditionType, Reason};
 pub use cookie::{Cookie, SameSite};
 pub use duration::{Duration, InvalidDuration};
-pub use identity_headers::{HeaderName, HeaderNames, HeaderPreset, IdentityHeaders};
+pub use identity_headers::{Assertion, HeaderName, HeaderNames, HeaderPreset, IdentityHeaders};
 pub use kind::{GROUP, KINDS, Kind, VERSION};
 pub use reference::{NamespaceSelector, ProviderRef, SecretKeyRef};
 pub use role_mapping::{Grant, GroupGrant, GroupGrants, OnAbsent, OnNoMatch, RoleMapping, RoleMappingSpec, When};

@@ -14,6 +14,8 @@ mod applications;
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod assertions;
+#[cfg(test)]
 mod browser;
 #[cfg(test)]
 mod chart;

@@ -1,5 +1,7 @@
 //! One set of stories behind every proxy: who gets in, who is sent to sign in, and what a client says of itself never arrives.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use tests::http::{Answer, Request, get, post};
 use tests::proxy::{Kind, Site};
@@ -75,6 +77,31 @@ impl Story {
         );
         assert_eq!(said(&seen, "x-auth-email"), [self.site.ann.email.as_str()]);
         assert_eq!(said(&seen, "x-auth-roles"), ["user"]);
+    }
+
+    async fn a_signed_assertion_arrives_for_this_request_alone(&self) {
+        let made = self.ask("/reports/7?from=a").cookie(&self.site.ann.token).send().await;
+        let seen = seen(&made.expect(&self.case("signed in"), 200));
+        let case = self.case("the assertion");
+        let [assertion] = said(&seen, "x-auth-assertion")[..] else {
+            panic!("{case}: {seen:?}");
+        };
+        let claims = URL_SAFE_NO_PAD
+            .decode(assertion.split('.').nth(1).expect(&case))
+            .expect(&case);
+        let claims: Value = serde_json::from_slice(&claims).expect(&case);
+        let port = self.site.proxy.port;
+        for (name, value) in [
+            ("sub", self.site.ann.id.clone()),
+            ("aud", HOST.to_owned()),
+            ("htm", "GET".to_owned()),
+            ("htu", format!("http://{HOST}:{port}/reports/7")),
+        ] {
+            assert_eq!(claims[name], value, "{case}: {name}: {claims}");
+        }
+        let nobody = self.ask("/public").send().await.expect(&self.case("nobody"), 200);
+        let seen = self::seen(&nobody);
+        assert!(said(&seen, "x-auth-assertion").is_empty(), "{case}: {seen:?}");
     }
 
     async fn a_program_is_told_401_and_let_in_with_a_key(&self) {
@@ -334,12 +361,13 @@ impl Story {
 }
 
 /// A session is past its half after some seconds, and its token good for a minute more than it says.
-const SHORT_TOKENS: &str = "  tokens: {lifetime: 16s}\n";
+const SHORT_TOKENS: &str = "  tokens: {lifetime: 16s}\n  identityHeaders: {assertion: {}}\n";
 
 async fn told_behind(kind: Kind) {
     let site = Site::behind(kind, SHORT_TOKENS).await;
     let mut story = Story { kind, site };
     story.a_stranger_is_sent_to_sign_in_and_comes_back().await;
+    story.a_signed_assertion_arrives_for_this_request_alone().await;
     story.a_program_is_told_401_and_let_in_with_a_key().await;
     if matches!(kind, Kind::Envoy | Kind::EnvoyGrpc) {
         story.a_client_that_speaks_grpc_is_refused_in_its_words().await;

@@ -4,11 +4,12 @@
 //! a gRPC client, which would rather read `200` with `grpc-status`.
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use policy::Target;
 use policy::engine::Denial;
+use policy::identity_headers::ASSERTION;
 
 use super::Verdict;
 use super::asker::Asker;
@@ -27,11 +28,15 @@ const MAX_RETURN_ADDRESS: usize = 1500;
 
 /// The request may pass. 200 exactly, without a body, with every identity header.
 #[must_use]
-pub fn allow(caller: &Caller, cookie: Option<HeaderValue>) -> Response<Full<Bytes>> {
+pub fn allow(caller: &Caller, assertion: Option<HeaderValue>, cookie: Option<HeaderValue>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::new()));
-    response.headers_mut().clone_from(&caller.headers);
+    let headers = response.headers_mut();
+    headers.clone_from(&caller.headers);
+    if let Some(assertion) = assertion {
+        headers.insert(HeaderName::from_static(ASSERTION), assertion);
+    }
     if let Some(cookie) = cookie {
-        response.headers_mut().insert(header::SET_COOKIE, cookie);
+        headers.insert(header::SET_COOKIE, cookie);
     }
     response
 }

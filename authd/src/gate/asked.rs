@@ -18,6 +18,7 @@ use super::facts::{Dialect, Refused};
 use super::{Check, Verdict, check};
 use crate::app::App;
 use crate::cookie;
+use crate::identity::assertion::assertion;
 use crate::identity::{Caller, Credential};
 use crate::login::session;
 use crate::serving::Serving;
@@ -110,11 +111,15 @@ pub async fn ask(app: &App, serving: &Serving, asked: &Asked<'_>) -> Answered {
         request_id: asked.headers.get(&REQUEST_ID).and_then(|id| id.to_str().ok()),
     };
     match check(app, serving, &question).await {
-        Verdict::Allow(caller) => Answered {
-            outcome: Outcome::Allow,
-            response: answer::allow(&caller, renewed(app, serving, &caller, question.credential)),
-            caller: Some(caller),
-        },
+        Verdict::Allow(caller) => {
+            let assertion = assertion(app, serving, &caller, &asked.target);
+            let cookie = renewed(app, serving, &caller, question.credential);
+            Answered {
+                outcome: Outcome::Allow,
+                response: answer::allow(&caller, assertion, cookie),
+                caller: Some(caller),
+            }
+        }
         refused => {
             let asker = Asker::of(&asked.target, asked.headers);
             Answered::refused(

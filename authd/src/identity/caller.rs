@@ -24,6 +24,8 @@ pub struct Caller {
     pub means: Means,
     /// What an answer that lets them pass has: every identity header, and that it may not be stored.
     pub headers: HeaderMap,
+    /// How many bytes an assertion may have beside these.
+    pub room: usize,
     generation: u64,
     epoch: u64,
     seen: AtomicI64,
@@ -69,7 +71,7 @@ impl Caller {
     pub fn new(
         principal: Principal,
         means: Means,
-        headers: HeaderMap,
+        (headers, room): (HeaderMap, usize),
         (generation, epoch): (u64, u64),
         seen: i64,
     ) -> Self {
@@ -77,6 +79,7 @@ impl Caller {
             principal: Arc::new(principal),
             means,
             headers,
+            room,
             generation,
             epoch,
             seen: AtomicI64::new(seen),

@@ -10,6 +10,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use policy::Principal;
 use policy::identity_headers::{ASSERTION, IdentityHeaders, Part};
 use policy::principal::Identity;
+use policy::snapshot::Settings;
 
 /// The longest answer that proxies take as they come: ingress-nginx buffers one page of 4096 bytes.
 const MAX_ANSWER: usize = 4000;
@@ -17,6 +18,8 @@ const MAX_ANSWER: usize = 4000;
 const REST: usize = 200;
 /// The longest list of roles or groups, in bytes.
 const MAX_LIST: usize = 1200;
+/// The same beside an assertion, which has them once more.
+const MAX_LIST_BESIDE_ASSERTION: usize = 400;
 /// The longest single value, in bytes.
 const MAX_VALUE: usize = 300;
 
@@ -34,14 +37,24 @@ pub struct Headers {
     names: Vec<(Part, HeaderName)>,
     /// Bytes that values may have together.
     room: usize,
+    /// Bytes that a list may have.
+    list: usize,
 }
 
 impl Headers {
-    /// The headers with these names, in answers that may carry a cookie of so many bytes.
+    /// The headers of an instance, in answers that may carry a cookie of so many bytes.
     ///
     /// # Errors
     /// A name is none.
-    pub fn new(names: &IdentityHeaders, cookie: usize) -> Result<Self, NotAName> {
+    pub fn new(settings: &Settings, cookie: usize) -> Result<Self, NotAName> {
+        let list = match settings.assertion_lifetime {
+            Some(_) => MAX_LIST_BESIDE_ASSERTION,
+            None => MAX_LIST,
+        };
+        Self::with(&settings.identity_headers, cookie, list)
+    }
+
+    fn with(names: &IdentityHeaders, cookie: usize, list: usize) -> Result<Self, NotAName> {
         let read = |(part, name): (Part, &str)| {
             let name = HeaderName::try_from(name).map_err(|_| NotAName(name.to_owned()))?;
             Ok((part, name))
@@ -54,12 +67,14 @@ impl Headers {
         Ok(Self {
             names,
             room: MAX_ANSWER.saturating_sub(taken),
+            list,
         })
     }
 
-    /// What an answer that lets this principal pass has: every header, and that it may not be stored.
+    /// What an answer that lets this principal pass has: every header, and that it may not be stored; and how many bytes are left for
+    /// an assertion.
     #[must_use]
-    pub fn of(&self, principal: &Principal) -> HeaderMap {
+    pub fn of(&self, principal: &Principal) -> (HeaderMap, usize) {
         let mut headers = HeaderMap::with_capacity(self.names.len() + 3);
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(HeaderName::from_static(ASSERTION), HeaderValue::from_static(""));
@@ -69,19 +84,21 @@ impl Headers {
         let (lists, single): (Vec<_>, Vec<_>) = self.names.iter().partition(|(part, _)| is_list(*part));
         for (part, name) in single.into_iter().chain(lists) {
             let value = match part {
-                Part::Roles => list(principal.roles(), room.min(MAX_LIST)),
-                Part::Groups => list(principal.groups(), room.min(MAX_LIST)),
+                Part::Roles => list(principal.roles(), room.min(self.list)),
+                Part::Groups => list(principal.groups(), room.min(self.list)),
                 single => escaped(text(principal, *single), room.min(MAX_VALUE)),
             };
             room = room.saturating_sub(value.len());
             let value = HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static(""));
             headers.insert(name, value);
         }
-        headers
+        (headers, room)
     }
 }
 
-fn text(principal: &Principal, part: Part) -> &str {
+/// A part of an identity that is a single text; empty where there is nothing to say.
+#[must_use]
+pub fn text(principal: &Principal, part: Part) -> &str {
     match (principal.identity(), part) {
         (Identity::Service(service), Part::User | Part::Name) => service,
         (Identity::User(user), Part::User) => &user.id,
@@ -125,7 +142,7 @@ mod tests {
     use policy::principal::User;
 
     fn headers(preset: HeaderPreset) -> Headers {
-        Headers::new(&IdentityHeaders::new(preset, &HeaderNames::default()), 1000).unwrap()
+        Headers::with(&IdentityHeaders::new(preset, &HeaderNames::default()), 1000, MAX_LIST).unwrap()
     }
 
     fn person(name: &str, many: usize) -> Principal {
@@ -161,12 +178,12 @@ mod tests {
             let ready = headers(preset);
             let names = IdentityHeaders::new(preset, &HeaderNames::default());
             for (case, principal) in [("nobody", Principal::anonymous()), ("Zoë", person("Zoë", 2))] {
-                let sent = ready.of(&principal);
+                let (sent, _) = ready.of(&principal);
                 for name in names.names().map(|(_, name)| name).chain([ASSERTION]) {
                     assert_eq!(sent.get_all(name).iter().count(), 1, "D01: {case}: {name}");
                 }
             }
-            let nobody = ready.of(&Principal::anonymous());
+            let (nobody, _) = ready.of(&Principal::anonymous());
             let said = nobody.iter().filter(|(_, value)| !value.is_empty()).count();
             assert_eq!(said, 1, "D01: of nobody only `no-store` is said");
         }
@@ -176,7 +193,7 @@ mod tests {
     fn an_answer_fits_into_what_proxies_buffer_and_groups_are_cut_first() {
         for preset in [HeaderPreset::XAuth, HeaderPreset::Remote, HeaderPreset::XForwarded] {
             for many in [0, 30, 3000] {
-                let sent = headers(preset).of(&person(&"ü".repeat(3000), many));
+                let (sent, _) = headers(preset).of(&person(&"ü".repeat(3000), many));
                 let size: usize = sent
                     .iter()
                     .map(|(name, value)| name.as_str().len() + 4 + value.len())
@@ -187,7 +204,7 @@ mod tests {
                 );
             }
         }
-        let sent = headers(HeaderPreset::XAuth).of(&person("Zoë", 100));
+        let (sent, _) = headers(HeaderPreset::XAuth).of(&person("Zoë", 100));
         let count = |name: &str| sent[name].to_str().unwrap().split(',').count();
         assert_eq!(count("x-auth-roles"), 100, "D25");
         assert!(

@@ -5,6 +5,7 @@
 -- Who is calling, for the application: always deleted, then set to what authd says.
 local IDENTITY = {
   "x-auth-user", "x-auth-email", "x-auth-name", "x-auth-roles", "x-auth-groups", "x-auth-provider",
+  "x-auth-assertion",
 }
 -- What authd reads of the client's headers. Nothing else leaves.
 local ASKED = {

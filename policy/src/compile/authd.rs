@@ -29,6 +29,7 @@ pub(super) fn compile(scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Option<
     let cookie = take.or_problem(cookie(authd));
     let encryption_keys = take.or_problem(encryption_keys(scope));
     let identity_headers = identity_headers::compile(authd, take.problems);
+    let assertion_lifetime = take.or_problem(identity_headers::assertion_lifetime(authd));
     Some(Settings {
         instance: full_name(authd),
         public_url: spec.public_url.trim_end_matches('/').to_owned(),
@@ -54,6 +55,7 @@ pub(super) fn compile(scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Option<
         },
         api_keys: api_keys?,
         identity_headers: identity_headers?,
+        assertion_lifetime: assertion_lifetime?,
         trusted_proxies: trusted_proxies?,
     })
 }

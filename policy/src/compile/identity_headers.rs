@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crds::{Authd, Reason};
+use crds::{Algorithm, Authd, Reason};
 
-use super::scope::problem;
+use super::scope::{finite, problem};
 use crate::identity_headers::{IdentityHeaders, fit, given};
 use crate::problem::Problem;
 
@@ -33,4 +33,33 @@ pub(super) fn compile(authd: &Authd, problems: &mut Vec<Problem>) -> Option<Iden
         }
     }
     (problems.len() == before).then_some(headers)
+}
+
+/// The longest life of an assertion, in seconds: it is for one request, and cannot be revoked.
+const LONGEST: u64 = 60;
+
+/// For how many seconds an assertion is valid, where there are any.
+pub(super) fn assertion_lifetime(authd: &Authd) -> Result<Option<u64>, Problem> {
+    let Some(assertion) = &authd.spec.identity_headers.assertion else {
+        return Ok(None);
+    };
+    if authd.spec.tokens.algorithm == Algorithm::HS256 {
+        let message = "with `algorithm: HS256`, whoever can verify an assertion can also sign one, and sign in as anybody: use EdDSA";
+        return Err(problem(
+            authd,
+            "spec.identityHeaders.assertion",
+            Reason::InvalidField,
+            message,
+        ));
+    }
+    let field = "spec.identityHeaders.assertion.lifetime";
+    let lifetime = finite(authd, field, &assertion.lifetime)?;
+    if lifetime > LONGEST {
+        let message = format!(
+            "`{}` is too long for what is made for one request: use `60s` or less",
+            assertion.lifetime.0
+        );
+        return Err(problem(authd, field, Reason::InvalidDuration, message));
+    }
+    Ok(Some(lifetime))
 }

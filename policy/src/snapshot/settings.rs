@@ -45,6 +45,9 @@ pub struct Settings {
     /// How applications are told who is calling.
     #[serde(default, skip_serializing_if = "IdentityHeaders::is_usual")]
     pub identity_headers: IdentityHeaders,
+    /// For how many seconds a signed assertion is valid; `None`: none is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assertion_lifetime: Option<u64>,
     /// Whose questions are answered and whose forwarded headers are believed.
     pub trusted_proxies: Vec<IpNet>,
 }

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use super::Error;
+use crate::token::ASSERTION_TYPE;
 
 /// What a key signs with; a property of the key, never of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +56,7 @@ pub enum State {
 pub struct Key {
     pub(super) kid: String,
     header: String,
+    assertion_header: String,
     material: Arc<Material>,
     pub(super) state: State,
 }
@@ -84,11 +86,11 @@ impl Material {
 
 impl Key {
     fn new(kid: String, material: Arc<Material>, state: State) -> Self {
+        let algorithm = material.algorithm().name();
+        let header = |typ: &str| format!(r#"{{"alg":"{algorithm}","typ":"{typ}","kid":"{kid}"}}"#);
         Self {
-            header: format!(
-                r#"{{"alg":"{}","typ":"JWT","kid":"{kid}"}}"#,
-                material.algorithm().name()
-            ),
+            header: header("JWT"),
+            assertion_header: header(ASSERTION_TYPE),
             kid,
             material,
             state,
@@ -146,6 +148,10 @@ impl Key {
 
     pub(in crate::token) fn header(&self) -> &str {
         &self.header
+    }
+
+    pub(in crate::token) fn assertion_header(&self) -> &str {
+        &self.assertion_header
     }
 
     pub(in crate::token) fn sign(&self, text: &[u8]) -> Option<Vec<u8>> {
