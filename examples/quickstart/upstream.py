@@ -1,5 +1,7 @@
-"""An application that knows nothing of signing in: it reports what reached it."""
+"""An application that knows nothing of signing in: it reports what reached it, and says back what it hears on a WebSocket."""
 
+import base64
+import hashlib
 import http.server
 import json
 import sys
@@ -9,6 +11,8 @@ class Echo(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def answer(self):
+        if self.headers.get("Upgrade", "").lower() == "websocket":
+            return self.echo()
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         seen = {"method": self.command, "path": self.path, "headers": self.headers.items()}
         body = (json.dumps(seen, indent=1) + "\n").encode()
@@ -18,6 +22,17 @@ class Echo(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+    def echo(self):
+        accept = self.headers.get("Sec-WebSocket-Key", "") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        self.send_response(101)
+        self.send_header("Upgrade", "websocket")
+        self.send_header("Connection", "Upgrade")
+        self.send_header("Sec-WebSocket-Accept", base64.b64encode(hashlib.sha1(accept.encode()).digest()).decode())
+        self.end_headers()
+        self.close_connection = True
+        while heard := self.rfile.read1():
+            self.wfile.write(heard)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer
 

@@ -7,6 +7,8 @@ use tests::http::{Answer, Request, get, post};
 use tests::proxy::{Kind, Site};
 use tests::resources::{CI_KEY, HOST, REPORTS_KEY};
 use tests::{wait, wire};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UnixStream};
 
 /// What reached the application, by a page that it answered with.
 fn seen(answer: &Answer) -> Vec<(String, String)> {
@@ -351,6 +353,44 @@ impl Story {
         );
     }
 
+    /// Somebody's WebSocket, which says back what it is told; or what is said instead.
+    async fn websocket(&self, cookie: &str) -> Result<TcpStream, wire::Heard> {
+        let port = self.site.proxy.port;
+        let request = format!(
+            "GET /live HTTP/1.1\r\nHost: {HOST}:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{cookie}\r\n"
+        );
+        wire::upgrade(&format!("127.0.0.1:{port}"), &request).await
+    }
+
+    async fn a_websocket_is_asked_about_when_it_opens_and_can_be_ended(&self) {
+        let refused = self.websocket("").await.expect_err(&self.case("D26: a stranger"));
+        assert_eq!(refused.status(), 401, "{}", self.case(&refused.text));
+        let cookie = format!("Cookie: token={}\r\n", self.site.ann.token);
+        let opened = self.websocket(&cookie).await;
+        let mut opened = opened.unwrap_or_else(|heard| panic!("{}", self.case(&heard.text)));
+        opened.write_all(b"hello").await.expect("it can be written to");
+        let mut heard = [0; 5];
+        opened.read_exact(&mut heard).await.expect("it can be read");
+        assert_eq!(&heard, b"hello", "{}", self.case("control: it is open"));
+        match self.kind {
+            // Its age ends it.
+            Kind::Envoy | Kind::EnvoyGrpc => {}
+            Kind::HaProxy => {
+                let hook = self.site.proxy.folder().join("haproxy.sock");
+                let mut hook = UnixStream::connect(hook).await.expect("the runtime socket");
+                let end = b"shutdown sessions server application/application\n";
+                hook.write_all(end).await.expect("the runtime socket");
+            }
+            // With these configurations the others can do neither.
+            _ => return,
+        }
+        let ended = tokio::time::timeout(wait::DEADLINE, async {
+            while matches!(opened.read(&mut heard).await, Ok(read) if read > 0) {}
+        });
+        ended.await.expect("the WebSocket ends");
+    }
+
     async fn without_authd_nothing_passes(&mut self) {
         self.site.world.authd.kill();
         for path in ["/", "/public"] {
@@ -375,6 +415,7 @@ async fn told_behind(kind: Kind) {
     story.what_a_client_says_of_itself_never_arrives().await;
     story.a_public_path_is_public_and_nothing_beside_it_is().await;
     story.a_refusal_takes_a_stale_cookie_away().await;
+    story.a_websocket_is_asked_about_when_it_opens_and_can_be_ended().await;
     story.a_renewed_session_reaches_the_browser_in_one_cookie().await;
     story.without_authd_nothing_passes().await;
 }

@@ -100,12 +100,15 @@ impl Kind {
     }
 }
 
+/// How long connections may stay open in the examples, which is too long to wait for.
+const OPEN: &str = "43200s";
+
 /// A running proxy and the application behind it.
 #[derive(Debug)]
 pub struct Proxy {
     /// The one port that everything is reached through.
     pub port: u16,
-    _folder: TempDir,
+    folder: TempDir,
     process: Process,
     _upstream: Upstream,
 }
@@ -149,6 +152,7 @@ impl Proxy {
             found += replaced.iter().filter(|(from, _)| text.contains(from)).count();
             let text = replaced.iter().fold(text, |text, (from, to)| text.replace(from, to));
             let text = at(&text, &addresses).replace("demo.localhost", domain);
+            let text = text.replace(OPEN, "3s");
             std::fs::write(folder.path().join(name), text).expect("the folder can be written");
         }
         assert!(
@@ -176,7 +180,7 @@ impl Proxy {
         .await;
         Self {
             port,
-            _folder: folder,
+            folder,
             process,
             _upstream: upstream,
         }
@@ -186,6 +190,12 @@ impl Proxy {
     #[must_use]
     pub fn port() -> u16 {
         free_port()
+    }
+
+    /// The folder that it was started in.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// What it complained about.

@@ -49,6 +49,32 @@ pub async fn say(address: &str, bytes: &[u8]) -> Heard {
     }
 }
 
+/// Asks for an upgrade.
+///
+/// # Errors
+/// What was answered instead.
+///
+/// # Panics
+/// There is nobody.
+pub async fn upgrade(address: &str, request: &str) -> Result<TcpStream, Heard> {
+    let mut stream = TcpStream::connect(address)
+        .await
+        .unwrap_or_else(|error| panic!("{address}: {error}"));
+    let _ = stream.write_all(request.as_bytes()).await;
+    let mut heard = Vec::new();
+    while !heard.ends_with(b"\r\n\r\n") {
+        match tokio::time::timeout(PATIENCE, stream.read_u8()).await {
+            Ok(Ok(byte)) => heard.push(byte),
+            Ok(Err(_)) | Err(_) => break,
+        }
+    }
+    let heard = Heard {
+        text: String::from_utf8_lossy(&heard).into_owned(),
+        closed: false,
+    };
+    if heard.status() == 101 { Ok(stream) } else { Err(heard) }
+}
+
 impl Heard {
     /// The status codes of all answers, in order.
     #[must_use]
