@@ -67,7 +67,7 @@ pub fn public(app: Arc<App>) -> Router {
         .route("/account/sessions/revoke", post(site::account::end_session))
         .route("/account/keys", post(site::account::make_key))
         .route("/account/keys/delete", post(site::account::delete_key))
-        .route("/account/ways/unlink", post(site::account::unlink))
+        .route("/account/ways/unlink", post(site::ways::unlink))
         .route("/account/password", post(site::account::change_password))
         .route(
             "/assets/{*file}",

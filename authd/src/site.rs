@@ -6,6 +6,7 @@ pub mod oauth;
 pub mod posted;
 pub mod sign_in;
 pub mod visitor;
+pub mod ways;
 
 use axum::response::{IntoResponse, Redirect, Response};
 

@@ -12,25 +12,34 @@ use uuid::Uuid;
 use super::Instead;
 use super::posted::Posted;
 use super::visitor::{Visitor, origins};
+use super::ways;
 use crate::api::caller::InSession;
 use crate::app::App;
 use crate::login::change_password::{self, Change};
-use crate::login::linking;
 use crate::login::own_keys::{self, Wanted};
 use crate::login::sign_out::{Which, end_others};
 use crate::pages::csrf::Purpose;
 use crate::pages::{
-    Account, Form as AccountForm, FreshKey, KeyRow, Link, Notice, Page, PasswordRules, Place, Refused, SessionRow,
-    WayRow,
+    Account, Form as AccountForm, FreshKey, KeyRow, Notice, Page, PasswordRules, Place, Refused, SessionRow,
 };
 use crate::store::{Key, Session};
 
 /// What the page is to say first.
 #[derive(Debug, Default)]
-struct News<'a> {
+pub(super) struct News<'a> {
     notice: Option<Notice>,
     refused: Option<Refused<'a>>,
     fresh: Option<FreshKey<'a>>,
+}
+
+impl<'a> News<'a> {
+    /// That a form did nothing, and why.
+    pub(super) fn refused(form: AccountForm, text: &'a str) -> Self {
+        Self {
+            refused: Some(Refused { form, text }),
+            ..Self::default()
+        }
+    }
 }
 
 /// What a form did, on the way back to the page.
@@ -75,50 +84,8 @@ pub async fn show(
     .await
 }
 
-/// What the form that unlinks posts.
-#[derive(Debug, Deserialize)]
-pub struct Unlink {
-    #[serde(default)]
-    csrf: String,
-    provider: String,
-}
-
-/// `POST /account/ways/unlink`.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn unlink(
-    State(app): State<Arc<App>>,
-    visitor: Visitor,
-    Posted(form): Posted<Unlink>,
-) -> Result<Response, Instead> {
-    let session = poster(&visitor, &form.csrf)?;
-    match linking::unlink(&app, &session.signed_in.user, &form.provider).await {
-        Ok(()) | Err(linking::Error::Store(crate::store::Error::NotFound)) => {
-            Ok(Redirect::to("/account?done=unlinked").into_response())
-        }
-        Err(linking::Error::Store(error)) => Err(error.into()),
-        Err(error) => {
-            let text = sentence(&error.to_string());
-            let refused = Some(Refused {
-                form: AccountForm::Ways,
-                text: &text,
-            });
-            page(
-                &app,
-                &visitor,
-                News {
-                    refused,
-                    ..News::default()
-                },
-            )
-            .await
-        }
-    }
-}
-
 /// Whoever posts a form of the account page, if it was posted from there.
-fn poster<'a>(visitor: &'a Visitor, csrf: &str) -> Result<&'a InSession, Instead> {
+pub(super) fn poster<'a>(visitor: &'a Visitor, csrf: &str) -> Result<&'a InSession, Instead> {
     let posted = |session: &&InSession| visitor.posted(Purpose::Account(session.claims.session), csrf);
     visitor
         .session
@@ -301,7 +268,8 @@ pub async fn change_password(
     }
 }
 
-async fn page(app: &App, visitor: &Visitor, news: News<'_>) -> Result<Response, Instead> {
+/// The page, with what is to be said first.
+pub(super) async fn page(app: &App, visitor: &Visitor, news: News<'_>) -> Result<Response, Instead> {
     let Some(session) = &visitor.session else {
         return Ok(Redirect::to("/login?return_to=%2Faccount").into_response());
     };
@@ -318,23 +286,7 @@ async fn page(app: &App, visitor: &Visitor, news: News<'_>) -> Result<Response, 
         .map(|(session, address)| session_row(session, address, claims.session))
         .collect();
     let identities = app.store.identities_of(signed_in.id()).await?;
-    let is_linked = |name: &str| identities.iter().any(|identity| identity.provider == name);
-    let outside = visitor
-        .serving
-        .engine
-        .providers()
-        .filter(|provider| provider.method.is_elsewhere());
-    let ways: Vec<WayRow<'_>> = outside
-        .map(|provider| WayRow {
-            name: &provider.name,
-            title: &provider.display_name,
-            link: if is_linked(&provider.name) {
-                Link::Linked
-            } else {
-                Link::Possible
-            },
-        })
-        .collect();
+    let ways = ways::rows(visitor, &identities);
     let key_rows: Vec<KeyRow<'_>> = keys.iter().rev().map(key_row).collect();
     let settings = visitor.serving.settings();
     let page = Account {
@@ -395,7 +347,7 @@ fn expiry(text: &str, now: jiff::Timestamp) -> Result<Option<jiff::Timestamp>, (
 }
 
 /// A fragment as a sentence for people.
-fn sentence(fragment: &str) -> String {
+pub(super) fn sentence(fragment: &str) -> String {
     let mut letters = fragment.chars();
     let first = letters
         .next()
