@@ -15,9 +15,16 @@ static REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 #[must_use]
 pub fn client_address(settings: &Settings, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
     let peer = peer.to_canonical();
-    if !settings.trusts(peer) {
-        return Some(peer);
+    if settings.trusts(peer) {
+        forwarded_address(settings, peer, headers)
+    } else {
+        Some(peer)
     }
+}
+
+/// The same, where the peer is known to be a proxy whatever its address.
+#[must_use]
+pub fn forwarded_address(settings: &Settings, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
     let mut forwarded = headers.get_all(&FORWARDED_FOR).iter();
     match (forwarded.next(), forwarded.next()) {
         (None, _) => real_ip(headers, peer),

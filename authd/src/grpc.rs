@@ -4,7 +4,6 @@
 //! 200, which a proxy that asks over HTTP reads as a permit. Here what is unknown is 404 to HTTP and `UNIMPLEMENTED` to gRPC.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -20,6 +19,8 @@ use tower::ServiceExt;
 
 use crate::app::App;
 use crate::gate::ext_authz::{self, schema};
+use crate::listen::Connected;
+use crate::proxy_auth::is_proxy;
 
 /// The path of the health check. `Watch`, which nothing that asks here uses, is not implemented.
 const HEALTH: &str = "/grpc.health.v1.Health/Check";
@@ -38,14 +39,14 @@ pub type Answering = BoxFuture<'static, Result<Response<Body>, Infallible>>;
 /// The description of the messages is not one.
 pub fn routes(
     app: Arc<App>,
-) -> Result<impl Fn(IpAddr, Request<Incoming>) -> Answering + Clone + Send + Sync + 'static, Error> {
+) -> Result<impl Fn(Connected, Request<Incoming>) -> Answering + Clone + Send + Sync + 'static, Error> {
     let reflection = tonic_reflection::server::Builder::configure()
         .register_file_descriptor_set(schema::files())
         .build_v1()?;
     let reflection_alpha = tonic_reflection::server::Builder::configure()
         .register_file_descriptor_set(schema::files())
         .build_v1alpha()?;
-    Ok(move |peer, request: Request<Incoming>| {
+    Ok(move |peer: Connected, request: Request<Incoming>| {
         let app = Arc::clone(&app);
         let (reflection, reflection_alpha) = (reflection.clone(), reflection_alpha.clone());
         let answer: Answering = Box::pin(async move {
@@ -58,8 +59,8 @@ pub fn routes(
                     let mut grpc = Grpc::new(ProstCodec::default()).max_decoding_message_size(MAX_HEALTH_QUESTION);
                     Ok(grpc.unary(Health(app), request).await)
                 }
-                REFLECTION if trusts(&app, peer) => reflection.oneshot(request).await,
-                REFLECTION_ALPHA if trusts(&app, peer) => reflection_alpha.oneshot(request).await,
+                REFLECTION if asks(&app, &peer, &request) => reflection.oneshot(request).await,
+                REFLECTION_ALPHA if asks(&app, &peer, &request) => reflection_alpha.oneshot(request).await,
                 _ => Ok(unimplemented()),
             }
         });
@@ -73,8 +74,9 @@ fn is_grpc<B>(request: &Request<B>) -> bool {
         && kind.is_some_and(|kind| kind == b"application/grpc" || kind.starts_with(b"application/grpc+proto"))
 }
 
-fn trusts(app: &App, peer: IpAddr) -> bool {
-    app.serving().is_some_and(|serving| serving.settings().trusts(peer))
+fn asks<B>(app: &App, peer: &Connected, request: &Request<B>) -> bool {
+    let serving = app.serving();
+    serving.is_some_and(|serving| is_proxy(serving.settings(), peer, request.headers()))
 }
 
 fn plain(status: StatusCode) -> Response<Body> {

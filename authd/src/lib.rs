@@ -30,6 +30,7 @@ pub mod outbound;
 pub mod own_secrets;
 pub mod pages;
 mod print;
+pub mod proxy_auth;
 pub mod random;
 #[cfg(test)]
 mod reference;

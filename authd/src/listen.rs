@@ -1,6 +1,7 @@
 //! Connections in: accepted, bounded in number and time, and ended in order.
 
 pub mod strict;
+pub mod tls;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -15,6 +16,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::graceful::GracefulConnection;
+use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
@@ -85,10 +87,42 @@ pub enum Reading {
     Http2,
 }
 
-/// Accepts connections until the stop, and hands each request with its peer's address to `answer`.
-pub async fn serve<A, F, B>(listener: TcpListener, reading: Reading, stop: CancellationToken, answer: A)
+/// What is spoken on a listener.
+#[derive(Clone)]
+pub struct Protocol {
+    /// How requests are read.
+    pub reading: Reading,
+    /// Under which TLS, asked anew for each connection.
+    pub tls: Tls,
+}
+
+/// The TLS of a listener as of now; `None`: plain.
+pub type Tls = Arc<dyn Fn() -> Option<Arc<ServerConfig>> + Send + Sync>;
+
+impl Protocol {
+    /// Without TLS.
+    #[must_use]
+    pub fn plain(reading: Reading) -> Self {
+        Self {
+            reading,
+            tls: Arc::new(|| None),
+        }
+    }
+}
+
+/// Who is connected.
+#[derive(Clone, Debug)]
+pub struct Connected {
+    /// From where.
+    pub address: IpAddr,
+    /// The certificate that they showed, where TLS asks for one.
+    pub certificate: Option<Arc<tls::Certificate>>,
+}
+
+/// Accepts connections until the stop, and hands each request to `answer`, with who is connected.
+pub async fn serve<A, F, B>(listener: TcpListener, protocol: Protocol, stop: CancellationToken, answer: A)
 where
-    A: Fn(IpAddr, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    A: Fn(Connected, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
     B: Body + Send + 'static,
     B::Data: Send,
@@ -104,14 +138,10 @@ where
         let Some((stream, peer, place)) = accepted else {
             continue;
         };
-        let (answer, stop) = (answer.clone(), stop.clone());
+        let (answer, protocol, stop) = (answer.clone(), protocol.clone(), stop.clone());
         connections.spawn(async move {
             let _place = place;
-            match reading {
-                Reading::Usual => http1(stream, peer, stop, answer).await,
-                Reading::Strict => http1(strict::Strict::new(stream), peer, stop, answer).await,
-                Reading::Http2 => http2(stream, peer, stop, answer).await,
-            }
+            secured(stream, peer, protocol, stop, answer).await;
         });
     }
     connections.close();
@@ -137,79 +167,149 @@ async fn accept(
     }
 }
 
-async fn http1<S, A, F, B>(stream: S, peer: IpAddr, stop: CancellationToken, answer: A)
+/// Puts TLS between, where the listener has it.
+async fn secured<A, F, B>(stream: TcpStream, address: IpAddr, protocol: Protocol, stop: CancellationToken, answer: A)
 where
-    S: AsyncRead + AsyncWrite + Unpin + 'static,
-    A: Fn(IpAddr, Request<Incoming>) -> F,
-    F: Future<Output = Result<Response<B>, Infallible>>,
-    B: Body + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    let activity = Activity::default();
-    // Up to 100 headers are read without an allocation, and more are refused with 431. hyper's own timeout would set a timer for
-    // every request, where one for each connection is enough.
-    let connection = http1::Builder::new()
-        .header_read_timeout(None::<Duration>)
-        .max_buf_size(MAX_HEADERS_BYTES)
-        .serve_connection(
-            TokioIo::new(stream),
-            service_fn(|request| activity.during(answer(peer, request))),
-        );
-    until_its_end(connection, &activity, stop, Duration::ZERO).await;
-}
-
-/// What a client may have going on at a time is bounded here; what it may begin and take back at once, and how many pieces its
-/// headers come in, by the implementation (CVE-2023-44487 and the CONTINUATION flood: `GOAWAY`).
-async fn http2<S, A, F, B>(stream: S, peer: IpAddr, stop: CancellationToken, answer: A)
-where
-    S: AsyncRead + AsyncWrite + Unpin + 'static,
-    A: Fn(IpAddr, Request<Incoming>) -> F,
+    A: Fn(Connected, Request<Incoming>) -> F,
     F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
     B: Body + Send + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let activity = Arc::new(Activity::default());
-    let service = service_fn(|request| {
-        let (activity, answered) = (Arc::clone(&activity), answer(peer, request));
-        async move { activity.during(answered).await }
-    });
-    let connection = http2::Builder::new(TokioExecutor::new())
-        .max_concurrent_streams(MAX_STREAMS)
-        .max_header_list_size(MAX_HTTP2_HEADERS_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
-    until_its_end(connection, &activity, stop, LAST_WORDS).await;
-}
-
-/// Waits for a connection to end: by itself, with the stop, or because nothing was asked for long and its grace is over too.
-async fn until_its_end<C>(connection: C, activity: &Activity, stop: CancellationToken, grace: Duration)
-where
-    C: GracefulConnection,
-    C::Error: std::fmt::Display,
-{
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        biased;
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-        () = activity.falls_quiet() => {
-            connection.as_mut().graceful_shutdown();
-            tokio::time::timeout(grace, connection).await.unwrap_or(Ok(()))
-        }
+    let config = (protocol.tls)();
+    let mut connection = Connection {
+        peer: Connected {
+            address,
+            certificate: None,
+        },
+        reading: protocol.reading,
+        activity: Arc::new(Activity {
+            begun: AtomicU32::new(0),
+            answered: AtomicU32::new(0),
+            config: config.clone(),
+            tls: protocol.tls,
+        }),
+        stop,
     };
-    if let Err(error) = ended {
-        tracing::debug!(error = %error, "a connection ended early");
+    let Some(config) = config else {
+        return connection.speak(stream, answer).await;
+    };
+    if let Some((stream, certificate)) = tls::accept(stream, config).await {
+        connection.peer.certificate = Some(Arc::new(certificate));
+        connection.speak(stream, answer).await;
     }
 }
 
+/// A connection, whatever its bytes go through.
+struct Connection {
+    peer: Connected,
+    reading: Reading,
+    activity: Arc<Activity>,
+    stop: CancellationToken,
+}
+
+impl Connection {
+    async fn speak<S, A, F, B>(self, stream: S, answer: A)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + 'static,
+        A: Fn(Connected, Request<Incoming>) -> F,
+        F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        match self.reading {
+            Reading::Usual => self.http1(stream, answer).await,
+            Reading::Strict => self.http1(strict::Strict::new(stream), answer).await,
+            Reading::Http2 => self.http2(stream, answer).await,
+        }
+    }
+
+    async fn http1<S, A, F, B>(self, stream: S, answer: A)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + 'static,
+        A: Fn(Connected, Request<Incoming>) -> F,
+        F: Future<Output = Result<Response<B>, Infallible>>,
+        B: Body + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        // Up to 100 headers are read without an allocation, and more are refused with 431. hyper's own timeout would set a timer for
+        // every request, where one for each connection is enough.
+        let connection = http1::Builder::new()
+            .header_read_timeout(None::<Duration>)
+            .max_buf_size(MAX_HEADERS_BYTES)
+            .serve_connection(
+                TokioIo::new(stream),
+                service_fn(|request| self.activity.during(answer(self.peer.clone(), request))),
+            );
+        self.until_its_end(connection, Duration::ZERO).await;
+    }
+
+    /// What a client may have going on at a time is bounded here; what it may begin and take back at once, and how many pieces its
+    /// headers come in, by the implementation (CVE-2023-44487 and the CONTINUATION flood: `GOAWAY`).
+    async fn http2<S, A, F, B>(self, stream: S, answer: A)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + 'static,
+        A: Fn(Connected, Request<Incoming>) -> F,
+        F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let service = service_fn(|request| {
+            let (activity, answered) = (Arc::clone(&self.activity), answer(self.peer.clone(), request));
+            async move { activity.during(answered).await }
+        });
+        let connection = http2::Builder::new(TokioExecutor::new())
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_header_list_size(MAX_HTTP2_HEADERS_BYTES)
+            .serve_connection(TokioIo::new(stream), service);
+        self.until_its_end(connection, LAST_WORDS).await;
+    }
+
+    /// Waits for a connection to end: by itself, with the stop, because its TLS is no longer that of the listener, or because
+    /// nothing was asked for long and its grace is over too.
+    async fn until_its_end<C>(&self, connection: C, grace: Duration)
+    where
+        C: GracefulConnection,
+        C::Error: std::fmt::Display,
+    {
+        tokio::pin!(connection);
+        let ended = tokio::select! {
+            biased;
+            ended = connection.as_mut() => ended,
+            () = self.stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+            over = self.activity.is_over() => {
+                connection.as_mut().graceful_shutdown();
+                let grace = if over == Over::Outdated { LAST_WORDS } else { grace };
+                tokio::time::timeout(grace, connection).await.unwrap_or(Ok(()))
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(error = %error, "a connection ended early");
+        }
+    }
+}
+
+/// Why a connection that goes on is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Over {
+    /// Nothing was asked for long, and nothing is being answered.
+    Quiet,
+    /// It was accepted under another TLS than the listener has now.
+    Outdated,
+}
+
 /// What happens on a connection.
-#[derive(Debug, Default)]
 struct Activity {
     begun: AtomicU32,
     answered: AtomicU32,
+    /// What it was accepted under.
+    config: Option<Arc<ServerConfig>>,
+    tls: Tls,
 }
 
 impl Activity {
@@ -221,18 +321,22 @@ impl Activity {
         answered
     }
 
-    /// Returns once nothing was asked for long, and nothing is being answered.
-    async fn falls_quiet(&self) {
+    /// Returns once the connection is to end.
+    async fn is_over(&self) -> Over {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         // The first one is at once.
         looks.tick().await;
         let (mut seen, mut quiet) = (0, 0);
         while quiet < QUIET_LOOKS {
             looks.tick().await;
+            if (self.tls)().map(|config| Arc::as_ptr(&config)) != self.config.as_ref().map(Arc::as_ptr) {
+                return Over::Outdated;
+            }
             let begun = self.begun.load(Ordering::Relaxed);
             let answering = begun != self.answered.load(Ordering::Relaxed);
             quiet = if answering || begun != seen { 0 } else { quiet + 1 };
             seen = begun;
         }
+        Over::Quiet
     }
 }

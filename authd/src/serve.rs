@@ -29,7 +29,7 @@ use crate::clock::Clock;
 use crate::config::Serve;
 use crate::gate::forward_auth;
 use crate::grpc;
-use crate::listen::{self, Reading};
+use crate::listen::{self, Connected, Protocol, Reading};
 use crate::own_secrets::OwnSecrets;
 use crate::random::Random;
 use crate::router;
@@ -64,16 +64,22 @@ async fn begin(serve: Serve) -> anyhow::Result<ExitCode> {
         admin: admin.local_addr()?,
     };
     let routes = routed(router::public(Arc::clone(&app)));
-    tasks
-        .running
-        .spawn(listen::serve(public, Reading::Usual, tasks.stop.clone(), routes));
+    tasks.running.spawn(listen::serve(
+        public,
+        Protocol::plain(Reading::Usual),
+        tasks.stop.clone(),
+        routes,
+    ));
     let routes = routed(router::admin(Admin {
         app: Arc::clone(&app),
         metrics: metrics.clone(),
     }));
-    tasks
-        .running
-        .spawn(listen::serve(admin, Reading::Usual, tasks.stop.clone(), routes));
+    tasks.running.spawn(listen::serve(
+        admin,
+        Protocol::plain(Reading::Usual),
+        tasks.stop.clone(),
+        routes,
+    ));
     tasks
         .running
         .spawn(housekeeping::run(Arc::clone(&app), metrics, tasks.stop.clone()));
@@ -106,14 +112,30 @@ struct Proxies {
 impl Proxies {
     fn listen(app: &Arc<App>, serve: &Serve, stop: &CancellationToken) -> anyhow::Result<Self> {
         let asked = Arc::clone(app);
-        let verify = move |peer, request: Request<Incoming>| {
+        let verify = move |peer: Connected, request: Request<Incoming>| {
             let app = Arc::clone(&asked);
-            async move { forward_auth::serve(&app, peer, request).await }
+            async move { forward_auth::serve(&app, &peer, request).await }
         };
         let grpc = grpc::routes(Arc::clone(app))?;
+        let spoken = |reading| {
+            let app = Arc::clone(app);
+            let tls = move || {
+                let serving = app.serving()?;
+                let secured = serving.secured.as_ref()?;
+                Some(Arc::clone(if reading == Reading::Http2 {
+                    &secured.grpc
+                } else {
+                    &secured.verify
+                }))
+            };
+            Protocol {
+                reading,
+                tls: Arc::new(tls),
+            }
+        };
         Ok(Self {
-            verify: Threads::start("verify", serve.verify, Reading::Strict, stop, verify)?,
-            grpc: Threads::start("grpc", serve.grpc, Reading::Http2, stop, grpc)?,
+            verify: Threads::start("verify", serve.verify, &spoken(Reading::Strict), stop, verify)?,
+            grpc: Threads::start("grpc", serve.grpc, &spoken(Reading::Http2), stop, grpc)?,
         })
     }
 }
@@ -167,7 +189,7 @@ async fn open(data: &Path, audit: &Path) -> anyhow::Result<App> {
 fn routed(
     router: axum::Router,
 ) -> impl Fn(
-    std::net::IpAddr,
+    Connected,
     Request<Incoming>,
 ) -> futures::future::BoxFuture<'static, Result<axum::response::Response, std::convert::Infallible>>
 + Clone
@@ -175,7 +197,7 @@ fn routed(
 + Sync
 + 'static {
     move |peer, mut request| {
-        request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(Peer(peer.address));
         Box::pin(router.clone().oneshot(request.map(axum::body::Body::new)))
     }
 }

@@ -20,6 +20,7 @@ use crate::login::hashing::Hashing;
 use crate::login::policy::Policy;
 use crate::pages::Site;
 use crate::pages::csrf::{Csrf, Transport};
+use crate::proxy_auth::{self, Secured};
 use crate::random::Random;
 use crate::seal::{Keyring, NoKey};
 use crate::shared::RateLimits;
@@ -56,6 +57,8 @@ pub struct Serving {
     pub passwords: Policy,
     headers: Headers,
     anonymous: Arc<Caller>,
+    /// The TLS of the listeners that proxies ask on; `None`: plain.
+    pub secured: Option<Arc<Secured>>,
     decisions: Cache<DecisionKey, Arc<Decision>>,
 }
 
@@ -74,6 +77,9 @@ pub enum Error {
     /// A name of an identity header cannot be used.
     #[error("identity headers: {0}")]
     Headers(#[from] headers::NotAName),
+    /// The listeners that proxies ask on cannot speak TLS.
+    #[error("`proxyAuth.tls`: {0}")]
+    ProxyTls(#[from] crate::listen::tls::Error),
     /// `publicUrl` is not a URL.
     #[error("`publicUrl` is not a URL: {0}")]
     PublicUrl(#[from] url::ParseError),
@@ -134,6 +140,10 @@ impl Serving {
             passwords: Policy {
                 min_length: usize::try_from(settings.passwords.min_length).unwrap_or(usize::MAX),
             },
+            secured: proxy_auth::secured(
+                settings,
+                before.and_then(|before| Some((before.settings(), before.secured.as_ref()?))),
+            )?,
             decisions: Cache::new(REMEMBERED_DECISIONS),
             engine,
         })

@@ -18,6 +18,7 @@ use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::gate::facts::{Dialect, ENVOY};
 use crate::gate::forward_auth;
+use crate::listen::Connected;
 use crate::own_secrets::OwnSecrets;
 use crate::random::Random;
 use crate::store::{NewUser, Role, Store};
@@ -260,7 +261,7 @@ impl Stand {
         }
         let request = request.body(Empty::<Bytes>::new()).unwrap();
         read(
-            forward_auth::serve(&self.app, IpAddr::V4(Ipv4Addr::LOCALHOST), request)
+            forward_auth::serve(&self.app, &at(IpAddr::V4(Ipv4Addr::LOCALHOST)), request)
                 .await
                 .unwrap(),
         )
@@ -274,6 +275,14 @@ impl Stand {
     pub(crate) async fn ask_with_cookie(&self, uri: &str, token: &str) -> Answer {
         self.ask(uri, &[("cookie", &format!("token={token}")), ("accept", "text/html")])
             .await
+    }
+}
+
+/// Somebody who is connected from there.
+pub(crate) fn at(address: IpAddr) -> Connected {
+    Connected {
+        address,
+        certificate: None,
     }
 }
 

@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{AuthdStatus, Cookie, Duration, IdentityHeaders, NamespaceSelector, SecretKeyRef};
+use crate::{AuthdStatus, Cookie, Duration, IdentityHeaders, NamespaceSelector, ProxyAuth, SecretKeyRef};
 
 /// One instance of authd.
 #[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
@@ -85,13 +85,17 @@ pub struct AuthdSpec {
     /// is nothing to say.
     #[serde(default)]
     pub identity_headers: IdentityHeaders,
-    /// Addresses of the proxies whose questions are answered and whose forwarded headers are believed, as CIDR.
+    /// Addresses of the proxies whose questions are answered and whose forwarded headers are believed, as CIDR. With `proxyAuth`
+    /// they say only which addresses in `X-Forwarded-For` are those of proxies.
     #[serde(default = "loopback")]
     #[schemars(
         length(max = 64),
         inner(length(min = 3, max = 49), regex(pattern = "^[0-9a-fA-F:.]+/[0-9]{1,3}$"))
     )]
     pub trusted_proxies: Vec<String>,
+    /// How proxies prove that they are proxies. Absent: by their address alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_auth: Option<ProxyAuth>,
     /// How many replicas the operator runs. People's sessions are kept by each replica alone unless they share a database, so
     /// that more than one replica is for API keys.
     #[serde(default = "one")]

@@ -9,6 +9,7 @@ mod authd;
 mod cedar_text;
 mod identity_headers;
 mod nesting;
+mod proxy_auth;
 mod role_mapping;
 mod scope;
 #[cfg(test)]

@@ -15,7 +15,9 @@ use keys::Keys;
 pub use provider::{
     Accounts, Authentication, Client, ClientProof, Flavour, GitHub, GroupSync, Method, Oidc, Outbound, Provider,
 };
-pub use settings::{ApiKeys, BootstrapAdmin, Cookie, Limit, Passwords, Sessions, Settings, SigningKey, Tokens};
+pub use settings::{
+    ApiKeys, BootstrapAdmin, Cookie, Limit, Passwords, ProxyAuth, ProxyTls, Sessions, Settings, SigningKey, Tokens,
+};
 pub use tree::Tree;
 
 /// The format that this program writes and reads.

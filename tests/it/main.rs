@@ -69,3 +69,5 @@ mod signing_keys;
 mod specs;
 #[cfg(test)]
 mod tokens;
+#[cfg(test)]
+mod trusted_proxies;

@@ -73,6 +73,10 @@ pub fn seeds() -> Vec<(&'static str, Value)> {
                 "rateLimits": { "signIn": { "limit": 15, "window": "3m" } },
                 "apiKeys": { "endpointRestrictions": true, "allowedEndpoints": ["/api"] },
                 "trustedProxies": ["10.0.0.0/8"],
+                "proxyAuth": {
+                    "secretRefs": [{ "name": "proxy", "key": "secret" }],
+                    "tls": { "secretName": "tls", "clientCaRef": { "name": "ca", "key": "ca.crt" }, "clientNames": ["a.example.com"] },
+                },
                 "tenants": [{ "namespaceSelector": { "matchLabels": { "team": "a" } }, "hosts": ["*.a.example.com"] }],
             }),
         ),

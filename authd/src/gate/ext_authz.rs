@@ -37,6 +37,8 @@ use super::facts::{self, Dialect, Refused};
 use crate::app::App;
 use crate::client_address::client_address;
 use crate::identity::Caller;
+use crate::listen::Connected;
+use crate::proxy_auth::{SECRET, is_proxy};
 
 /// The path of the method.
 pub const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
@@ -50,7 +52,7 @@ const MAX_HEADERS: usize = 256;
 const POLICY: &str = "policy";
 
 /// Answers a check.
-pub async fn serve<B>(app: Arc<App>, peer: IpAddr, request: http::Request<B>) -> Response<Body>
+pub async fn serve<B>(app: Arc<App>, peer: Connected, request: http::Request<B>) -> Response<Body>
 where
     B: hyper::body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
@@ -64,7 +66,7 @@ where
 
 struct Check {
     app: Arc<App>,
-    peer: IpAddr,
+    peer: Connected,
 }
 
 impl ClientStreamingService<CheckRequest> for Check {
@@ -72,22 +74,28 @@ impl ClientStreamingService<CheckRequest> for Check {
     type Future = BoxFuture<'static, Result<tonic::Response<CheckResponse>, tonic::Status>>;
 
     fn call(&mut self, request: tonic::Request<Streaming<CheckRequest>>) -> Self::Future {
-        let (app, peer) = (Arc::clone(&self.app), self.peer);
+        let (app, peer) = (Arc::clone(&self.app), self.peer.clone());
         Box::pin(async move {
-            let answered = answered(&app, peer, request.into_inner());
+            let (metadata, _, question) = request.into_parts();
+            let shown = metadata.into_headers();
+            let answered = answered(&app, (&peer, &shown), question);
             let response = in_time(&app, Dialect::Grpc, answered, || denied(answer::unavailable())).await;
             Ok(tonic::Response::new(response))
         })
     }
 }
 
-async fn answered(app: &App, peer: IpAddr, question: Streaming<CheckRequest>) -> (Outcome, CheckResponse) {
+async fn answered(
+    app: &App,
+    (peer, shown): (&Connected, &HeaderMap),
+    question: Streaming<CheckRequest>,
+) -> (Outcome, CheckResponse) {
     let refused = |answered: Answered| (answered.outcome, denied(answered.response));
     let Some(serving) = app.serving() else {
         return refused(Answered::unavailable());
     };
     let settings = serving.settings();
-    if !settings.trusts(peer) {
+    if !is_proxy(settings, peer, shown) {
         return refused(Answered::not_here());
     }
     let read = read(question)
@@ -209,8 +217,9 @@ fn passed(caller: &Caller, response: &Response<Full<Bytes>>, sent: &HeaderMap) -
     }
 }
 
-/// Names that the client sent and that an application may read as one of an identity: `X_Auth_User` is `X-Auth-User` to many.
-/// Those that the answer sets are not among them, as Envoy removes after it has set.
+/// Names that the client sent and that an application may read as one of an identity: `X_Auth_User` is `X-Auth-User` to many. The
+/// secret of proxies is none of its business either, should a proxy put it there. Those that the answer sets are not among them, as
+/// Envoy removes after it has set.
 fn lies(sent: &HeaderMap, said: &HeaderMap) -> impl Iterator<Item = String> {
     let reads_as = |name: &HeaderName, known: &str| {
         let canonical = |byte: u8| if byte.is_ascii_alphanumeric() { byte } else { b'-' };
@@ -221,7 +230,7 @@ fn lies(sent: &HeaderMap, said: &HeaderMap) -> impl Iterator<Item = String> {
     };
     let lies = sent
         .keys()
-        .filter(move |name| !said.contains_key(*name) && is_read(name));
+        .filter(move |name| !said.contains_key(*name) && (**name == SECRET || is_read(name)));
     lies.map(HeaderName::to_string)
 }
 

@@ -4,7 +4,6 @@
 //! of method and query only Envoy's, which are those of the request that it asks about.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,13 +16,15 @@ use super::asked::{Answered, Asked, ask, in_time};
 use super::counts::Outcome;
 use super::facts::{self, Dialect};
 use crate::app::App;
-use crate::client_address::client_address;
+use crate::client_address::forwarded_address;
+use crate::listen::Connected;
+use crate::proxy_auth::is_proxy;
 
 /// Answers a request on the verify listener.
 ///
 /// # Errors
 /// Never: every failure is an answer.
-pub async fn serve<B>(app: &App, peer: IpAddr, request: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
+pub async fn serve<B>(app: &App, peer: &Connected, request: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
     let (parts, _body) = request.into_parts();
     let Some(dialect) = Dialect::of(parts.uri.path()) else {
         app.checks.count(None, Outcome::NotHere, Duration::ZERO);
@@ -37,7 +38,7 @@ pub async fn serve<B>(app: &App, peer: IpAddr, request: Request<B>) -> Result<Re
     Ok(closing_if_it_has_a_body(&parts.headers, response))
 }
 
-async fn answered(app: &App, peer: IpAddr, dialect: Dialect, parts: &Parts) -> Answered {
+async fn answered(app: &App, peer: &Connected, dialect: Dialect, parts: &Parts) -> Answered {
     let headers = &parts.headers;
     // With `Content-Length` beside it, two servers end such a request at different places (RFC 9112 section 6.1).
     if headers.contains_key(header::TRANSFER_ENCODING) {
@@ -50,13 +51,13 @@ async fn answered(app: &App, peer: IpAddr, dialect: Dialect, parts: &Parts) -> A
         return Answered::unavailable();
     };
     let settings = serving.settings();
-    if !settings.trusts(peer) {
+    if !is_proxy(settings, peer, headers) {
         return Answered::not_here();
     }
     match facts::read(dialect, parts) {
         Err(refused) => Answered::malformed(dialect, refused),
         Ok(target) => {
-            let client_ip = client_address(settings, peer, headers);
+            let client_ip = forwarded_address(settings, peer.address, headers);
             let asked = Asked {
                 dialect,
                 target,

@@ -1,14 +1,14 @@
 //! A listener that proxies ask on, on threads of its own, so that nothing else that happens here is felt there.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::thread::JoinHandle;
 
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use tokio_util::sync::CancellationToken;
 
-use crate::listen::{self, Reading};
+use crate::listen::{self, Connected, Protocol};
 
 /// The threads of one listener, one for each core. They share its address and so its connections.
 pub(super) struct Threads {
@@ -21,12 +21,12 @@ impl Threads {
     pub(super) fn start<A, F, B>(
         name: &str,
         address: SocketAddr,
-        reading: Reading,
+        protocol: &Protocol,
         stop: &CancellationToken,
         answer: A,
     ) -> anyhow::Result<Self>
     where
-        A: Fn(IpAddr, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+        A: Fn(Connected, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
         B: Body + Send + 'static,
         B::Data: Send,
@@ -45,13 +45,13 @@ impl Threads {
             running: Vec::new(),
         };
         for listener in listeners {
-            let (answer, stop) = (answer.clone(), stop.clone());
+            let (answer, protocol, stop) = (answer.clone(), protocol.clone(), stop.clone());
             let listener = listener.into_std()?;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let serve = move || {
                 runtime.block_on(async move {
                     match tokio::net::TcpListener::from_std(listener) {
-                        Ok(listener) => listen::serve(listener, reading, stop, answer).await,
+                        Ok(listener) => listen::serve(listener, protocol, stop, answer).await,
                         Err(error) => tracing::error!(error = %error, "a listener does not start"),
                     }
                 });

@@ -5,6 +5,7 @@ use crds::{Algorithm, Authd, Reason, ResourceExt};
 use ipnet::IpNet;
 
 use super::identity_headers;
+use super::proxy_auth::proxy_auth;
 use super::scope::{Scope, finite, full_name, problem, seconds};
 use crate::problem::Problem;
 use crate::secret::{Secret, secret};
@@ -25,6 +26,7 @@ pub(super) fn compile(scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Option<
         &spec.rate_limits.sign_in.window,
     ));
     let trusted_proxies = take.or_problem(trusted_proxies(authd));
+    let proxy_auth = take.or_problem(proxy_auth(scope));
     let api_keys = take.or_problem(api_keys(authd));
     let cookie = take.or_problem(cookie(authd));
     let encryption_keys = take.or_problem(encryption_keys(scope));
@@ -57,6 +59,7 @@ pub(super) fn compile(scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Option<
         identity_headers: identity_headers?,
         assertion_lifetime: assertion_lifetime?,
         trusted_proxies: trusted_proxies?,
+        proxy_auth: proxy_auth?,
     })
 }
 

@@ -63,7 +63,13 @@ fn told(compiled: &Compiled) -> String {
 
 fn settings(text: &mut String, settings: &Settings) {
     let mut shown = serde_json::to_value(settings).unwrap();
-    for secret in ["/tokens/secret", "/bootstrapAdmin/password"] {
+    for secret in [
+        "/tokens/secret",
+        "/bootstrapAdmin/password",
+        "/proxyAuth/secrets/0",
+        "/proxyAuth/secrets/1",
+        "/proxyAuth/tls/key",
+    ] {
         if let Some(value) = shown.pointer_mut(secret).filter(|value| !value.is_null()) {
             *value = "(secret)".into();
         }

@@ -50,6 +50,9 @@ pub struct Settings {
     pub assertion_lifetime: Option<u64>,
     /// Whose questions are answered and whose forwarded headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// How proxies prove that they are proxies; `None`: by their address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_auth: Option<ProxyAuth>,
 }
 
 impl Settings {
@@ -65,6 +68,30 @@ impl Settings {
     pub fn is_secure(&self) -> bool {
         self.public_url.starts_with("https://")
     }
+}
+
+/// How proxies prove that they are proxies: everything that is here must be shown.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProxyAuth {
+    /// Values of the header `X-Authd-Proxy`, of which one must be sent; none: the header is not asked for.
+    pub secrets: Vec<Secret>,
+    /// Mutual TLS on the listeners that proxies ask on.
+    pub tls: Option<ProxyTls>,
+}
+
+/// Mutual TLS; all of it as PEM.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProxyTls {
+    /// Our certificate and its chain.
+    pub certificate: String,
+    /// Its key.
+    pub key: Secret,
+    /// Who issues the certificates of proxies.
+    pub client_ca: String,
+    /// The names of which a proxy's certificate must have one.
+    pub client_names: Vec<String>,
 }
 
 /// The session cookie.

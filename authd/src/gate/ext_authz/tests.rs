@@ -12,7 +12,7 @@ use super::messages::{
     HttpResponse, HttpStatus, Passed, Peer, Request, SocketAddress, Status,
 };
 use super::schema;
-use crate::stand::{RESOURCES, Stand};
+use crate::stand::{RESOURCES, Stand, at};
 
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const KEY: &str = "sk-0123456789abcdef0123456789abcdef";
@@ -66,11 +66,22 @@ fn framed(message: &[u8]) -> BytesMut {
     frame
 }
 
-/// Sends bytes as the body of a check, and reads the one message that comes back. Nothing but a decision is an answer.
 async fn say(stand: &Stand, peer: IpAddr, body: impl Into<Bytes>) -> CheckResponse {
-    let request = http::Request::post(super::CHECK).header("content-type", "application/grpc");
-    let request = request.body(Full::new(body.into())).unwrap();
-    let response = super::serve(Arc::clone(&stand.app), peer, request).await;
+    sent(stand, peer, &[], body.into()).await
+}
+
+async fn say_with(stand: &Stand, metadata: &[(&str, &str)], body: impl Into<Bytes>) -> CheckResponse {
+    sent(stand, PEER, metadata, body.into()).await
+}
+
+/// Sends bytes as the body of a check, and reads the one message that comes back. Nothing but a decision is an answer.
+async fn sent(stand: &Stand, peer: IpAddr, metadata: &[(&str, &str)], body: Bytes) -> CheckResponse {
+    let mut request = http::Request::post(super::CHECK).header("content-type", "application/grpc");
+    for (name, value) in metadata {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(Full::new(body)).unwrap();
+    let response = super::serve(Arc::clone(&stand.app), at(peer), request).await;
     assert_eq!(response.status(), 200);
     assert!(!response.headers().contains_key("grpc-status"), "D24: {response:?}");
     let collected = response.into_body().collect().await.unwrap();
@@ -202,6 +213,31 @@ async fn d24_what_cannot_be_read_is_denied_and_no_error() {
     assert_eq!(decision(&nothing_yet), (14, 503), "D24: no Snapshot");
     let stranger = "203.0.113.1".parse().unwrap();
     assert_eq!(decision(&say(&stand, stranger, public).await), (7, 403), "D27");
+}
+
+#[tokio::test]
+async fn d27_the_secret_of_proxies_is_metadata_and_no_header_of_the_client() {
+    let secret = "0123456789abcdef0123456789abcdef";
+    let proof = "  proxyAuth: {secretRefs: [{name: proxies, key: secret}]}\n  signup: {enabled: true}\n";
+    let resources = RESOURCES.replacen("  signup: {enabled: true}\n", proof, 1);
+    let secrets =
+        format!("---\napiVersion: v1\nkind: Secret\nmetadata: {{name: proxies}}\nstringData: {{secret: {secret}}}\n");
+    let stand = Stand::with(&(resources + &secrets)).await;
+    let question = about("/public", &[("x-authd-proxy", secret), ("accept", "*/*")]);
+    assert_eq!(
+        decision(&ask(&stand, &question).await),
+        (7, 403),
+        "D27: a client says it"
+    );
+    let body = framed(&question.encode_to_vec());
+    let shown = say_with(&stand, &[("x-authd-proxy", secret)], body).await;
+    assert_eq!(decision(&shown), (0, 0), "D27 control: the proxy says it");
+    let removed = &passed(&shown).headers_to_remove;
+    assert!(
+        removed.iter().any(|name| name == "x-authd-proxy"),
+        "it is passed on: {removed:?}"
+    );
+    assert!(!format!("{shown:?}").contains(secret), "it is passed on: {shown:?}");
 }
 
 #[tokio::test]
