@@ -129,6 +129,9 @@ pub struct Serve {
     /// Where Envoy asks over gRPC.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8082", value_parser = address)]
     pub grpc: SocketAddr,
+    /// Where Apache asks over FastCGI. Without it, nowhere.
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    pub fastcgi: Option<SocketAddr>,
     /// Where operators read metrics and health.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090", value_parser = address)]
     pub admin: SocketAddr,

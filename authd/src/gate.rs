@@ -8,6 +8,7 @@ pub mod asker;
 pub mod counts;
 pub mod ext_authz;
 pub mod facts;
+pub mod fastcgi;
 mod form;
 pub mod forward_auth;
 #[cfg(test)]

@@ -128,6 +128,18 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    each(listener, stop.clone(), move |stream, peer| {
+        secured(stream, peer, protocol.clone(), stop.clone(), answer.clone())
+    })
+    .await;
+}
+
+/// Accepts connections until the stop, and hands over each with its peer's address.
+pub async fn each<C, F>(listener: TcpListener, stop: CancellationToken, connection: C)
+where
+    C: Fn(TcpStream, IpAddr) -> F,
+    F: Future<Output = ()> + Send + 'static,
+{
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let connections = TaskTracker::new();
     loop {
@@ -138,10 +150,10 @@ where
         let Some((stream, peer, place)) = accepted else {
             continue;
         };
-        let (answer, protocol, stop) = (answer.clone(), protocol.clone(), stop.clone());
+        let connection = connection(stream, peer);
         connections.spawn(async move {
             let _place = place;
-            secured(stream, peer, protocol, stop, answer).await;
+            connection.await;
         });
     }
     connections.close();

@@ -9,6 +9,7 @@ mod revalidate;
 mod signing_keys;
 mod threads;
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -27,7 +28,7 @@ use crate::app::{App, Parts};
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::Serve;
-use crate::gate::forward_auth;
+use crate::gate::{fastcgi, forward_auth};
 use crate::grpc;
 use crate::listen::{self, Connected, Protocol, Reading};
 use crate::own_secrets::OwnSecrets;
@@ -61,6 +62,7 @@ async fn begin(serve: Serve) -> anyhow::Result<ExitCode> {
         public: public.local_addr()?,
         verify: proxies.verify.address,
         grpc: proxies.grpc.address,
+        fastcgi: start_fastcgi(&app, &serve, &tasks)?,
         admin: admin.local_addr()?,
     };
     let routes = routed(router::public(Arc::clone(&app)));
@@ -101,6 +103,19 @@ async fn begin(serve: Serve) -> anyhow::Result<ExitCode> {
     tasks.end(proxies).await;
     housekeeping::last_words(&app).await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Apache's own listener, where there is one: each check is a connection of its own, so that no threads of its own would help.
+fn start_fastcgi(app: &Arc<App>, serve: &Serve, tasks: &Tasks) -> anyhow::Result<Option<SocketAddr>> {
+    let Some(address) = serve.fastcgi else {
+        return Ok(None);
+    };
+    let listener = listen::bind(address)?;
+    let address = listener.local_addr()?;
+    tasks
+        .running
+        .spawn(fastcgi::serve(Arc::clone(app), listener, tasks.stop.clone()));
+    Ok(Some(address))
 }
 
 /// The listeners that proxies ask on.

@@ -249,8 +249,8 @@ impl Stand {
                 .header("x-forwarded-proto", "https")
                 .header("x-forwarded-host", "app.example.com")
                 .header("x-forwarded-uri", uri),
-            // Over gRPC it is the same request, in a message.
-            Dialect::Envoy | Dialect::Grpc => Request::builder()
+            // Over gRPC and FastCGI it is the same request, in a message.
+            Dialect::Envoy | Dialect::Grpc | Dialect::FastCgi => Request::builder()
                 .method(method)
                 .uri(format!("{ENVOY}{uri}"))
                 .header("host", "app.example.com"),

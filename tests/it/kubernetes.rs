@@ -193,7 +193,13 @@ async fn a_cluster_from_helm_install_to_an_outage_and_back() {
 
     let (replica, address) = story.pods(&namespace).await.into_iter().next().unwrap();
     let (public, verify) = (format!("http://{address}:8080"), format!("http://{address}:8081"));
-    let nginx = Proxy::start(Kind::Nginx, port, (&public, &verify, ""), "demo.localhost").await;
+    let nginx = Proxy::start(
+        Kind::Nginx,
+        port,
+        &[("8080", &public), ("8081", &verify)],
+        "demo.localhost",
+    )
+    .await;
     story.key = story.secret("ci-api-key", "api-key").await;
     let credentials = json!({ "email": "admin@example.com", "password": story.secret("admin", "password").await });
     let signed_in = story

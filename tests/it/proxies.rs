@@ -438,5 +438,7 @@ told!(
     behind_debians_caddy: DebianCaddy,
     behind_traefik: Traefik,
     behind_envoy: Envoy,
-    behind_envoy_over_grpc: EnvoyGrpc
+    behind_envoy_over_grpc: EnvoyGrpc,
+    behind_apache_with_lua: ApacheLua,
+    behind_apache_with_fastcgi: ApacheFastCgi
 );

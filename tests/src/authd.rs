@@ -18,6 +18,8 @@ pub struct Authd {
     pub verify: String,
     /// Where it answers Envoy over gRPC: an address and a port.
     pub grpc: String,
+    /// Where it answers Apache over FastCGI: an address and a port; empty unless it was told to.
+    pub fastcgi: String,
     /// Where its metrics are.
     pub admin: String,
     process: Process,
@@ -109,6 +111,7 @@ impl Authd {
             public: address("public"),
             verify: address("verify"),
             grpc: address("grpc"),
+            fastcgi: address("fastcgi"),
             admin: address("admin"),
             process,
         }

@@ -1,5 +1,6 @@
 //! The proxies in front of authd, each with the configuration of the examples on ports of its own.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -29,13 +30,17 @@ pub enum Kind {
     Envoy,
     /// The same, asking over gRPC.
     EnvoyGrpc,
+    /// Debian's, with mod_lua.
+    ApacheLua,
+    /// Debian's, with mod_authnz_fcgi.
+    ApacheFastCgi,
 }
 
 /// One thread, and nothing that several Envoys on a machine would share.
 const ENVOY: [&str; 5] = ["--concurrency", "1", "--disable-hot-restart", "-l", "error"];
 
 impl Kind {
-    /// All of them.
+    /// Those that the table of outcomes is about.
     pub const ALL: [Self; 7] = [
         Self::Nginx,
         Self::HaProxy,
@@ -57,6 +62,8 @@ impl Kind {
             Self::Traefik => "Traefik",
             Self::Envoy => "Envoy, HTTP",
             Self::EnvoyGrpc => "Envoy, gRPC",
+            Self::ApacheLua => "Apache, Lua",
+            Self::ApacheFastCgi => "Apache, FastCGI",
         }
     }
 
@@ -69,6 +76,8 @@ impl Kind {
             Self::Traefik => &["proxies/traefik/traefik.yaml", "proxies/traefik/dynamic.yaml"],
             Self::Envoy => &["proxies/envoy.yaml"],
             Self::EnvoyGrpc => &["proxies/envoy-grpc.yaml"],
+            Self::ApacheLua => &["proxies/apache/httpd.conf", "proxies/apache/authd.lua"],
+            Self::ApacheFastCgi => &["proxies/apache/httpd-fcgi.conf"],
         }
     }
 
@@ -81,6 +90,7 @@ impl Kind {
             Self::DebianCaddy => Command::new(cache().join("proxies/debian/usr/bin/caddy")),
             Self::Traefik => fetched("traefik"),
             Self::Envoy | Self::EnvoyGrpc => fetched("envoy"),
+            Self::ApacheLua | Self::ApacheFastCgi => Command::new("/usr/sbin/apache2"),
         };
         match self {
             Self::Nginx => command
@@ -94,6 +104,11 @@ impl Kind {
             Self::Traefik => command.arg("--configFile=traefik.yaml"),
             Self::Envoy => command.args(["-c", "envoy.yaml"]).args(ENVOY),
             Self::EnvoyGrpc => command.args(["-c", "envoy-grpc.yaml"]).args(ENVOY),
+            Self::ApacheLua => command.arg("-d").arg(folder).args(["-f", "httpd.conf", "-DFOREGROUND"]),
+            Self::ApacheFastCgi => command
+                .arg("-d")
+                .arg(folder)
+                .args(["-f", "httpd-fcgi.conf", "-DFOREGROUND"]),
         };
         command.current_dir(folder).env("HOME", folder);
         command
@@ -114,11 +129,11 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Starts it on `port`, asking authd's listeners at these addresses, for hosts below `domain`.
+    /// Starts it on `port`, asking authd's listeners, by the ports of the examples, at these addresses, for hosts below `domain`.
     ///
     /// # Panics
     /// It does not start.
-    pub async fn start(kind: Kind, port: u16, asked: (&str, &str, &str), domain: &str) -> Self {
+    pub async fn start(kind: Kind, port: u16, asked: &[(&str, &str)], domain: &str) -> Self {
         Self::altered(kind, port, asked, domain, &[]).await
     }
 
@@ -129,7 +144,7 @@ impl Proxy {
     pub async fn altered(
         kind: Kind,
         port: u16,
-        (public, verify, grpc): (&str, &str, &str),
+        asked: &[(&str, &str)],
         domain: &str,
         replaced: &[(&str, &str)],
     ) -> Self {
@@ -137,14 +152,11 @@ impl Proxy {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let front = format!("127.0.0.1:{port}");
         let application = format!("127.0.0.1:{}", upstream.port);
-        let addresses = [
-            ("8000", &*front),
-            ("8080", public),
-            ("8081", verify),
-            ("8082", grpc),
-            ("8090", &*application),
-        ];
         let mut found = 0;
+        let addresses = [&[("8000", &*front), ("8090", &*application)], asked].concat();
+        // Apache's workers give up the rights of who started it.
+        let everybody = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(folder.path(), everybody).expect("the folder is ours");
         for file in kind.files() {
             let path = repository().join("examples").join(file);
             let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -274,10 +286,15 @@ impl Site {
             folder.write("more.yaml", resources);
         }
         let data = tempfile::tempdir().expect("a temporary folder can be made");
-        let authd = Authd::start(folder.path(), data.path(), &[]).await;
+        let authd = Authd::start(folder.path(), data.path(), &["--fastcgi", "127.0.0.1:0"]).await;
         let world = World { authd, folder, data };
-        let asked = (&*world.authd.public, &*world.authd.verify, &*world.authd.grpc);
-        let proxy = Proxy::altered(kind, port, asked, "test.localhost", replaced).await;
+        let asked = [
+            ("8080", &*world.authd.public),
+            ("8081", &world.authd.verify),
+            ("8082", &world.authd.grpc),
+            ("8083", &world.authd.fastcgi),
+        ];
+        let proxy = Proxy::altered(kind, port, &asked, "test.localhost", replaced).await;
         let ann = world.person("ann", "user").await;
         Self { proxy, world, ann }
     }

@@ -82,7 +82,7 @@ pub fn refuse(
 fn to_sign_in(dialect: Dialect, page: &str) -> Response<Full<Bytes>> {
     let status = match dialect {
         Dialect::Nginx => StatusCode::UNAUTHORIZED,
-        Dialect::Forward | Dialect::Envoy | Dialect::Grpc => StatusCode::FOUND,
+        Dialect::Forward | Dialect::Envoy | Dialect::Grpc | Dialect::FastCgi => StatusCode::FOUND,
     };
     let mut response = plain(status, "Sign in to go on.\n");
     insert(&mut response, header::LOCATION, page);
@@ -93,7 +93,7 @@ fn to_sign_in(dialect: Dialect, page: &str) -> Response<Full<Bytes>> {
 fn too_many(dialect: Dialect, asker: Asker, limited: Limited) -> Response<Full<Bytes>> {
     let status = match dialect {
         Dialect::Nginx => StatusCode::FORBIDDEN,
-        Dialect::Forward | Dialect::Envoy | Dialect::Grpc => StatusCode::TOO_MANY_REQUESTS,
+        Dialect::Forward | Dialect::Envoy | Dialect::Grpc | Dialect::FastCgi => StatusCode::TOO_MANY_REQUESTS,
     };
     let said = Told {
         status,
@@ -112,7 +112,7 @@ fn too_many(dialect: Dialect, asker: Asker, limited: Limited) -> Response<Full<B
 pub fn malformed(dialect: Dialect, refused: Refused) -> Response<Full<Bytes>> {
     let status = match dialect {
         Dialect::Nginx => StatusCode::FORBIDDEN,
-        Dialect::Forward | Dialect::Envoy | Dialect::Grpc => StatusCode::BAD_REQUEST,
+        Dialect::Forward | Dialect::Envoy | Dialect::Grpc | Dialect::FastCgi => StatusCode::BAD_REQUEST,
     };
     tracing::debug!(error = %refused, "a request was refused as malformed");
     let said = Told {

@@ -45,6 +45,7 @@ pub struct Counts {
     forward: [Counter; 7],
     envoy: [Counter; 7],
     grpc: [Counter; 7],
+    fastcgi: [Counter; 7],
     none: [Counter; 7],
     seconds: Histogram,
 }
@@ -61,6 +62,7 @@ impl Counts {
             forward: of(Dialect::Forward.name()),
             envoy: of(Dialect::Envoy.name()),
             grpc: of(Dialect::Grpc.name()),
+            fastcgi: of(Dialect::FastCgi.name()),
             none: of("none"),
             seconds: metrics::histogram!("authd_check_seconds"),
         }
@@ -73,6 +75,7 @@ impl Counts {
             Some(Dialect::Forward) => &self.forward,
             Some(Dialect::Envoy) => &self.envoy,
             Some(Dialect::Grpc) => &self.grpc,
+            Some(Dialect::FastCgi) => &self.fastcgi,
             None => &self.none,
         };
         if let Some(counter) = counters.get(outcome as usize) {

@@ -28,6 +28,8 @@ pub enum Dialect {
     Envoy,
     /// Envoy `ext_authz` over gRPC, and what is built on it: `attributes.request.http` of the check.
     Grpc,
+    /// Apache's `mod_authnz_fcgi`: CGI variables.
+    FastCgi,
 }
 
 /// What Envoy puts before the path that it asks about.
@@ -52,6 +54,7 @@ impl Dialect {
             Self::Forward => "forward",
             Self::Envoy => "envoy",
             Self::Grpc => "grpc",
+            Self::FastCgi => "fastcgi",
         }
     }
 }
@@ -100,8 +103,8 @@ pub fn read(dialect: Dialect, check: &Parts) -> Result<Target<'_>, Refused> {
         Dialect::Nginx => nginx(&check.headers)?,
         Dialect::Forward => forward(&check.headers)?,
         Dialect::Envoy => envoy(check)?,
-        // It does not ask so.
-        Dialect::Grpc => return Err(Refused::Unreadable),
+        // They do not ask so.
+        Dialect::Grpc | Dialect::FastCgi => return Err(Refused::Unreadable),
     })
 }
 

@@ -15,6 +15,7 @@ pub(super) struct Addresses {
     pub(super) public: SocketAddr,
     pub(super) verify: SocketAddr,
     pub(super) grpc: SocketAddr,
+    pub(super) fastcgi: Option<SocketAddr>,
     pub(super) admin: SocketAddr,
 }
 
@@ -37,12 +38,14 @@ fn print(serving: &Serving, addresses: &Addresses, output: Output) {
         public,
         verify,
         grpc,
+        fastcgi,
         admin,
     } = addresses;
     let settings = serving.settings();
     if output == Output::Json {
         let started = json!({
             "public": format!("http://{public}"), "verify": format!("http://{verify}"), "grpc": grpc.to_string(),
+            "fastcgi": fastcgi.map(|address| address.to_string()),
             "admin": format!("http://{admin}"),
             "publicUrl": settings.public_url, "snapshot": serving.engine.digest(),
         });
@@ -70,10 +73,7 @@ fn print(serving: &Serving, addresses: &Addresses, output: Output) {
             settings.instance
         ),
     }
-    println!("  nginx asks         http://{verify}/verify/nginx");
-    println!("  other proxies ask  http://{verify}/verify/forward");
-    println!("  Envoy asks         {grpc} over gRPC, or http://{verify}/verify/envoy, followed by the path");
-    println!("  Metrics, health    http://{admin}/metrics  /livez  /readyz  /snapshot");
+    print_listeners(addresses);
     println!(
         "  Hosts              {}\n",
         if hosts.is_empty() {
@@ -92,4 +92,22 @@ fn print(serving: &Serving, addresses: &Addresses, output: Output) {
         "    curl -i http://{verify}/verify/forward -H 'X-Forwarded-Method: GET' -H 'X-Forwarded-Proto: http' \\\n         \
          -H 'X-Forwarded-Host: {host}' -H 'X-Forwarded-Uri: /'\n"
     );
+}
+
+/// Where proxies and operators ask.
+fn print_listeners(addresses: &Addresses) {
+    let Addresses {
+        verify,
+        grpc,
+        fastcgi,
+        admin,
+        ..
+    } = addresses;
+    println!("  nginx asks         http://{verify}/verify/nginx");
+    println!("  other proxies ask  http://{verify}/verify/forward");
+    println!("  Envoy asks         {grpc} over gRPC, or http://{verify}/verify/envoy, followed by the path");
+    if let Some(fastcgi) = fastcgi {
+        println!("  Apache asks        {fastcgi} over FastCGI");
+    }
+    println!("  Metrics, health    http://{admin}/metrics  /livez  /readyz  /snapshot");
 }
