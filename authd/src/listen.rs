@@ -1,6 +1,8 @@
 //! Connections in: accepted, bounded in number and time, and ended in order.
 
 pub mod strict;
+#[cfg(test)]
+mod tests;
 pub mod tls;
 
 use std::convert::Infallible;
