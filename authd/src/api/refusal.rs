@@ -50,6 +50,8 @@ impl From<Refusal> for ApiError {
 }
 
 /// Writes down that a call was refused: why, whose it was where that is known, and which key was shown. The path is the route's.
+///
+/// Pages are for strangers too: who comes to one with a session that has ended is kept out of nothing.
 pub(super) fn record(
     app: &App,
     serving: &Serving,
@@ -57,16 +59,19 @@ pub(super) fn record(
     from: &Origin,
     (reason, actor): (&'static str, Option<Uuid>),
 ) {
+    let route = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
+    if !route.is_some_and(|route| route.starts_with("/api/")) {
+        return;
+    }
     let credential = Credential::read(&parts.headers, &serving.settings().cookie.name);
     let request_id = parts.headers.get("x-request-id").and_then(|id| id.to_str().ok());
-    let route = parts.extensions.get::<MatchedPath>();
     app.audit.record(Event {
         reason: Some(reason),
         actor_id: actor,
         key_name: key_name(app, serving, credential),
         client_address: from.address,
         request_id: request_id.map(str::to_owned),
-        target_path: route.map(|route| route.as_str().to_owned()),
+        target_path: route.map(str::to_owned),
         snapshot_digest: Some(serving.engine.digest().to_owned()),
         ..Event::new(app.now(), Kind::Refused, Outcome::Failure)
     });

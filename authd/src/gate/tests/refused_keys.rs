@@ -124,5 +124,10 @@ async fn a_call_of_the_api_that_is_not_for_this_caller_is_written_down() {
     }
     let lines = stand.audited().len();
     assert_eq!(stand.get("/api/v1/auths/", Some(&ann)).await.status, 200, "control");
+    assert_eq!(
+        stand.get("/login", Some("gibberish")).await.status,
+        200,
+        "control: a page"
+    );
     assert_eq!(stand.audited().len(), lines, "control: nobody was kept out");
 }
