@@ -67,7 +67,7 @@ pub fn run(check: &config::Check) -> anyhow::Result<ExitCode> {
 fn probed(ready: source::Ready) -> anyhow::Result<Vec<Probe>> {
     let engine = ready.engine()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (relying, now) = (Relying::default(), Clock::System.now());
+    let (relying, now) = (Relying::default(), Clock::system().now());
     Ok(runtime.block_on(async {
         let mut probes = Vec::new();
         for provider in engine.providers() {

@@ -36,7 +36,7 @@ pub fn run(explain: &config::Explain) -> anyhow::Result<ExitCode> {
                 explain.method, explain.url
             )
         })?;
-    let now = Clock::System.now().as_millisecond();
+    let now = Clock::system().now().as_millisecond();
     let person = explain.who.user.as_ref();
     let context = Context {
         client_ip: explain.client_ip,
@@ -87,7 +87,7 @@ fn principal(engine: &Engine, explain: &config::Explain) -> anyhow::Result<Princ
 }
 
 fn of_key(engine: &Engine, explain: &config::Explain, key: &Key) -> anyhow::Result<Principal> {
-    key.usable(Clock::System.now().as_second())
+    key.usable(Clock::system().now().as_second())
         .map_err(|unusable| anyhow!("ApiKey `{}` cannot be used: {unusable:?}", key.name()))?;
     match key.acts_for() {
         ActsFor::Service(name, roles) => Ok(Principal::service(

@@ -190,7 +190,7 @@ async fn open(data: &Path, audit: &Path) -> anyhow::Result<App> {
         }
     };
     Ok(App::start(Parts {
-        clock: Clock::System,
+        clock: Clock::system(),
         random,
         store,
         audit,

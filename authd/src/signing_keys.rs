@@ -23,7 +23,7 @@ use crate::token::{KeyRing, Lifetime};
 /// # Errors
 /// There are no keys, none with the id, or they belong to another user or cannot be written.
 pub fn run(keys: &SigningKeys) -> anyhow::Result<ExitCode> {
-    let now = Clock::System.now();
+    let now = Clock::system().now();
     match keys {
         SigningKeys::List(list) => print_all(list, now),
         SigningKeys::Revoke(revocation) => revoke(revocation, now),

@@ -20,6 +20,8 @@ mod browser;
 #[cfg(test)]
 mod chart;
 #[cfg(test)]
+mod clock;
+#[cfg(test)]
 mod cluster;
 #[cfg(test)]
 mod directory;

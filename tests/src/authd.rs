@@ -6,6 +6,7 @@ use std::process::{Command, ExitStatus, Output};
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::clock::MovableClock;
 use crate::process::Process;
 use crate::wait;
 
@@ -60,6 +61,16 @@ impl Authd {
     /// It does not start.
     pub async fn start(resources: &Path, data: &Path, more: &[&str]) -> Self {
         Self::of("--resources", resources, data, more).await
+    }
+
+    /// Starts it with a clock of its own.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub async fn with_clock(resources: &Path, data: &Path, clock: &MovableClock) -> Self {
+        let mut command = Command::new(program());
+        command.envs(clock.environment());
+        Self::start_command(command, ("--resources", resources), data, &[]).await
     }
 
     /// Starts it with the Secrets of an operator, as a folder of mounts, and waits until it is ready.

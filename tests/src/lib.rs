@@ -10,6 +10,7 @@
 
 pub mod authd;
 pub mod browser;
+pub mod clock;
 pub mod cluster;
 pub mod http;
 pub mod ldap;
