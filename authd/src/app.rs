@@ -17,7 +17,7 @@ use crate::identity::api_key::PersonalKeys;
 use crate::login::oidc::Relying;
 use crate::random::Random;
 use crate::serving::{self, Means, Serving};
-use crate::shared::{Revocations, Revoked};
+use crate::shared::{Guesses, Reservation, Revocations, Revoked};
 use crate::store::{self, Store};
 use crate::store::{Ended, NewUser, Revocation, RevocationKind};
 
@@ -40,6 +40,8 @@ pub struct App {
     pub checks: Counts,
     /// When sessions and keys were last used.
     pub uses: crate::uses::Uses,
+    /// Guesses that failed.
+    pub guesses: Guesses,
     /// Keys that people made for themselves.
     pub personal_keys: PersonalKeys,
     /// What is known of OpenID providers.
@@ -84,7 +86,7 @@ pub enum Error {
 }
 
 impl App {
-    /// Loads what must be in memory: revocations and keys.
+    /// Loads what must be in memory: revocations, failed guesses and keys.
     ///
     /// # Errors
     /// The database does not answer.
@@ -95,7 +97,9 @@ impl App {
             put(&revocations, revocation);
         }
         let keys = parts.store.all_active_keys(now).await?;
+        let guesses = Guesses::restored(&parts.secrets.guesses, &parts.store, now).await?;
         Ok(Self {
+            guesses,
             personal_keys: PersonalKeys::new(&parts.secrets.key_hash, keys),
             form_key: parts.secrets.forms,
             sealing_key: parts.secrets.sealing,
@@ -144,6 +148,7 @@ impl App {
             random: &self.random,
             form_key: &self.form_key,
             sealing_key: &self.sealing_key,
+            guesses: &self.guesses,
             now: self.now(),
         };
         let serving = Arc::new(Serving::prepare(engine, before.as_deref(), &means)?);
@@ -207,6 +212,14 @@ impl App {
     /// Says that an account changed.
     pub fn accounts_changed(&self) {
         self.epoch.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Counts a guess that was wrong. It is on the disk before whoever guessed is told, so that a restart forgets none.
+    pub async fn failed(&self, reservation: Reservation) {
+        reservation.failed();
+        if let Err(error) = self.guesses.write_down(&self.store).await {
+            tracing::warn!(error = %error, "failed guesses were not written down: they count until the next restart");
+        }
     }
 
     /// Puts into memory what a change of an account ended, after the store has made it durable.

@@ -18,6 +18,8 @@ pub struct OwnSecrets {
     pub forms: SecretBox<[u8; 32]>,
     /// The key that seals where no `encryptionKeys` are declared.
     pub sealing: SecretBox<[u8; 32]>,
+    /// The key of the hashes under which failed guesses are kept.
+    pub guesses: SecretBox<[u8; 32]>,
 }
 
 impl OwnSecrets {
@@ -30,6 +32,7 @@ impl OwnSecrets {
             key_hash: open(&data.join("api-keys.secret"), random)?,
             forms: open(&data.join("forms.secret"), random)?,
             sealing: open(&data.join("sealing.secret"), random)?,
+            guesses: open(&data.join("guesses.secret"), random)?,
         })
     }
 }

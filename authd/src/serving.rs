@@ -23,7 +23,7 @@ use crate::pages::csrf::{Csrf, Transport};
 use crate::proxy_auth::{self, Secured};
 use crate::random::Random;
 use crate::seal::{Keyring, NoKey};
-use crate::shared::RateLimits;
+use crate::shared::{Guesses, RateLimits};
 use crate::token::keys::Schedule;
 use crate::token::{self, KeyRing, Lifetime, Tokens};
 
@@ -96,6 +96,8 @@ pub struct Means<'a> {
     pub form_key: &'a SecretBox<[u8; 32]>,
     /// The key that seals where none is declared.
     pub sealing_key: &'a SecretBox<[u8; 32]>,
+    /// Guesses that failed, whatever the limits are now.
+    pub guesses: &'a Guesses,
     /// Now.
     pub now: Timestamp,
 }
@@ -135,7 +137,7 @@ impl Serving {
                 name: settings.display_name.clone(),
             },
             public_url: Url::parse(&settings.public_url)?,
-            limits: limits(settings, before),
+            limits: limits(settings, means.guesses),
             hashing: hashing(settings, before, means)?,
             passwords: Policy {
                 min_length: usize::try_from(settings.passwords.min_length).unwrap_or(usize::MAX),
@@ -272,15 +274,10 @@ fn sealing(settings: &Settings, means: &Means<'_>) -> Result<Keyring, NoKey> {
     Keyring::new(settings.encryption_keys.iter().map(policy::secret::expose))
 }
 
-fn limits(settings: &Settings, before: Option<&Serving>) -> RateLimits {
-    match before {
-        Some(before) if before.settings().sign_in_limit == settings.sign_in_limit => before.limits.clone(),
-        _ => {
-            let limit = &settings.sign_in_limit;
-            let window = SignedDuration::from_secs(i64::try_from(limit.window).unwrap_or(i64::MAX));
-            RateLimits::new(usize::try_from(limit.limit).unwrap_or(usize::MAX), window)
-        }
-    }
+fn limits(settings: &Settings, guesses: &Guesses) -> RateLimits {
+    let limit = &settings.sign_in_limit;
+    let window = SignedDuration::from_secs(i64::try_from(limit.window).unwrap_or(i64::MAX));
+    RateLimits::new(usize::try_from(limit.limit).unwrap_or(usize::MAX), window, guesses)
 }
 
 fn hashing(

@@ -5,4 +5,4 @@
 
 pub mod memory;
 
-pub use memory::{Attempt, Limited, Purpose, RateLimits, Reservation, Revocations, Revoked};
+pub use memory::{Attempt, Guesses, Limited, Purpose, RateLimits, Reservation, Revocations, Revoked};

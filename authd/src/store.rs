@@ -1,7 +1,7 @@
 //! What is durable, and how is it kept?
 //!
 //! One SQLite file. A method that returns `Ok` has written to the disk: what was acknowledged survives a crash. Who may
-//! call what, hashing and what is kept in memory are not here; neither are rate limits, which live in [`crate::shared`].
+//! call what, hashing and what is kept in memory are not here; neither are rate limits, which are asked in [`crate::shared`].
 
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,7 @@ use uuid::Uuid;
 pub use access::Ended;
 pub use arrivals::{Account, Arrival, Arrived, FromProvider};
 pub use grants::{Grant, Named, Renewal};
+pub use guesses::{GuessChange, KeptGuesses};
 pub use identities::{ClaimsChange, Identity, Membership};
 pub use keys::{ActiveKey, Key, KeyHash, NewKey};
 pub use revocations::{Reason, Revocation, RevocationKind};
@@ -23,6 +24,7 @@ mod access;
 mod arrivals;
 mod file;
 mod grants;
+mod guesses;
 mod identities;
 mod keys;
 mod registrations;

@@ -206,6 +206,29 @@ async fn f10_only_failures_count() {
 }
 
 #[tokio::test]
+async fn f10_f12_acceptance_128_a_crash_forgets_no_failure() {
+    let mut world = World::with("  rateLimits: {signIn: {limit: 4}}\n").await;
+    let (admin, right) = ("admin@example.com", tests::resources::ADMIN_PASSWORD);
+    for number in 0..4 {
+        let from = format!("203.0.113.{number}");
+        let answer = attempt(&world, &from, admin, "not the right one").await;
+        assert_eq!(answer.status, 400, "control: {number} failed before");
+        let one_address = attempt(&world, "203.0.113.9", &format!("u{number}@example.com"), right).await;
+        assert_eq!(one_address.status, 400, "control: {number} failed before");
+        world.authd.kill();
+        world.start_again().await;
+    }
+    let limited = attempt(&world, "203.0.113.99", admin, right).await;
+    assert_eq!(limited.status, 429, "F10: the account");
+    let wait: u64 = limited.header("retry-after").parse().unwrap_or_default();
+    assert!((1..=180).contains(&wait), "acceptance 128: {:?}", limited.headers);
+    let limited = attempt(&world, "203.0.113.9", "u9@example.com", right).await;
+    assert_eq!(limited.status, 429, "F12: the address");
+    let other = attempt(&world, "203.0.113.99", "u9@example.com", right).await;
+    assert_eq!(other.status, 400, "control: another account from another address");
+}
+
+#[tokio::test]
 async fn f12_acceptance_130_one_address_is_limited_over_all_accounts() {
     let world = World::with("").await;
     let mut seen = Vec::new();

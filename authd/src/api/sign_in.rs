@@ -84,17 +84,10 @@ pub async fn sign_up(State(app): State<Arc<App>>, origin: Origin, Body(body): Bo
         DefaultRole::Pending => Role::Pending,
         DefaultRole::User => Role::User,
     };
-    let user = match create(&app, &serving, body, role, Proof::None).await {
-        Ok(user) => {
-            // An account made is what the limit is there for: it counts.
-            reservation.failed();
-            user
-        }
-        Err(error) => {
-            reservation.failed();
-            return Err(error);
-        }
-    };
+    let created = create(&app, &serving, body, role, Proof::None).await;
+    // An account made is what the limit is there for: it counts too.
+    app.failed(reservation).await;
+    let user = created?;
     app.audit.record(Event {
         actor_id: Some(user.id),
         actor_email: Some(user.email.clone()),

@@ -85,7 +85,7 @@ pub async fn change(app: &App, serving: &Serving, change: Change<'_>) -> Result<
     match serving.hashing.verify(current, Some(stored)).await {
         Ok(verified) if verified.matches => reservation.succeeded(),
         Ok(_) | Err(hashing::Error::TooLong | hashing::Error::Nul | hashing::Error::StoredHash) => {
-            reservation.failed();
+            app.failed(reservation).await;
             return Err(Error::Wrong);
         }
         Err(error) => {

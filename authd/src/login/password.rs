@@ -139,12 +139,12 @@ async fn attempt(
             return Err((Error::Busy, user));
         }
         Err(_) => {
-            reservation.failed();
+            app.failed(reservation).await;
             return Err((Error::Credentials, user));
         }
     };
     let Some(user) = user.filter(|_| verified.matches) else {
-        reservation.failed();
+        app.failed(reservation).await;
         return Err(alone(Error::Credentials));
     };
     reservation.succeeded();

@@ -35,6 +35,10 @@ pub(super) async fn run(app: Arc<App>, metrics: Metrics, stop: CancellationToken
         if let Err(error) = app.uses.write_down(&app.store).await {
             tracing::warn!(error = %error, "last uses were not written down");
         }
+        // What is written here is of people who did not wait for their answer.
+        if let Err(error) = app.guesses.write_down(&app.store).await {
+            tracing::warn!(error = %error, "failed guesses were not written down");
+        }
         if let Some(serving) = app.serving()
             && let Err(error) = serving.key_ring.rotate_if_due(app.now())
         {
@@ -55,12 +59,14 @@ async fn purge(app: &App) -> Result<(), store::Error> {
     app.store.purge_expired_sessions(now).await?;
     app.store.purge_expired_revocations(now).await?;
     app.store.purge_spent(now).await?;
+    app.store.purge_expired_guesses(now).await?;
     Ok(())
 }
 
 /// Writes down what would be lost, and ends.
 pub(super) async fn last_words(app: &App) {
     let _ = app.uses.write_down(&app.store).await;
+    let _ = app.guesses.write_down(&app.store).await;
     app.audit.flush(Duration::from_secs(2));
     app.store.close().await;
 }

@@ -3,5 +3,5 @@
 mod limits;
 mod revocations;
 
-pub use limits::{Attempt, Limited, Purpose, RateLimits, Reservation};
+pub use limits::{Attempt, Guesses, Limited, Purpose, RateLimits, Reservation};
 pub use revocations::{Revocations, Revoked};

@@ -23,6 +23,7 @@ const WAIT: Duration = Duration::from_secs(5);
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "first", include_str!("migrations/0001_first.sql")),
     (2, "providers", include_str!("migrations/0002_providers.sql")),
+    (3, "failed_guesses", include_str!("migrations/0003_failed_guesses.sql")),
 ];
 
 /// Opens the file in the directory, making both where they are missing.

@@ -1,11 +1,24 @@
+mod restarts;
+
+use secrecy::SecretBox;
+
+use super::guesses::network;
 use super::*;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
 }
 
+fn secret() -> SecretBox<[u8; 32]> {
+    SecretBox::new(Box::new([7; 32]))
+}
+
+fn of(guesses: &Guesses) -> RateLimits {
+    RateLimits::new(15, SignedDuration::from_mins(3), guesses)
+}
+
 fn limits() -> RateLimits {
-    RateLimits::new(15, SignedDuration::from_mins(3))
+    of(&Guesses::new(&secret()))
 }
 
 fn attempt<'a>(account: &'a str, address: &str) -> Attempt<'a> {
@@ -229,13 +242,13 @@ fn a_reservation_that_is_dropped_counts_as_a_failure() {
 
 #[test]
 fn a_flood_of_new_subjects_does_not_free_a_blocked_one() {
-    let limits = RateLimits::with_capacities(15, SignedDuration::from_mins(3), [100, 20, 100]);
+    let limits = of(&Guesses::with_capacities(&secret(), [100, 20, 100]));
     fail_times(&limits, 15, "alice", at(0));
     for n in 0..10_000 {
         let _ = fail(&limits, &format!("user{n}"), &address(n + 100), at(1));
     }
     assert!(fail(&limits, "alice", &address(50), at(2)).is_err());
-    let counts = limits.counts.lock().unwrap();
+    let counts = limits.guesses.lock();
     assert!(counts.watched.len() <= 100 && counts.blocked.len() <= 20);
 }
 

@@ -1,0 +1,182 @@
+//! Which guesses at passwords failed?
+//!
+//! Rows are written for failures alone, and read back whole when the program starts; whether somebody may guess is asked in
+//! memory, in [`crate::shared`], where a subject is made and what it stands for is known.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use sqlx::{Row as _, SqliteConnection};
+
+use super::{Error, Store, time_in};
+
+#[cfg(test)]
+mod tests;
+
+/// How many rows of a kind are read back: as many as memory has room for.
+const MOST: i64 = 100_000;
+
+/// What happened to a subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GuessChange {
+    /// A guess failed.
+    Failed {
+        /// Whose.
+        subject: String,
+        /// When.
+        at: Timestamp,
+        /// From when on it counts no more.
+        expires_at: Timestamp,
+    },
+    /// The limit was reached; the failures that led to it are done with.
+    Blocked {
+        /// Who waits.
+        subject: String,
+        /// Until when.
+        until: Timestamp,
+        /// How often, since the last success.
+        blocks: u32,
+        /// From when on it is forgotten.
+        expires_at: Timestamp,
+    },
+    /// A guess was right: nothing is held against the subject.
+    Forgiven {
+        /// Whose.
+        subject: String,
+    },
+}
+
+/// What is held against a subject.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeptGuesses {
+    /// When guesses failed, the oldest first.
+    pub failures: Vec<Timestamp>,
+    /// Until when it waits or waited, and how often the limit was reached.
+    pub block: Option<(Timestamp, u32)>,
+}
+
+impl Store {
+    /// Writes down what happened, in this order, all of it or nothing.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn write_guesses(&self, changes: &[GuessChange]) -> Result<(), Error> {
+        let mut transaction = self.begin().await?;
+        for change in changes {
+            write(&mut transaction, change).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    /// What is held against whom, by subject.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn kept_guesses(&self, now: Timestamp) -> Result<BTreeMap<String, KeptGuesses>, Error> {
+        let mut kept: BTreeMap<String, KeptGuesses> = BTreeMap::new();
+        let failed = "SELECT subject, at FROM failed_guesses WHERE expires_at > $1 ORDER BY at DESC LIMIT $2";
+        let blocked = "SELECT subject, blocked_until, blocks FROM blocked_subjects WHERE expires_at > $1
+                       ORDER BY blocked_until DESC LIMIT $2";
+        let read = async |query| {
+            sqlx::query(query)
+                .bind(now.as_millisecond())
+                .bind(MOST)
+                .fetch_all(&self.readers)
+                .await
+        };
+        for row in read(failed).await?.iter().rev() {
+            let failures = &mut kept.entry(row.try_get("subject")?).or_default().failures;
+            failures.push(time_in(row, "at")?);
+        }
+        for row in read(blocked).await? {
+            let block = (time_in(&row, "blocked_until")?, row.try_get("blocks")?);
+            kept.entry(row.try_get("subject")?).or_default().block = Some(block);
+        }
+        Ok(kept)
+    }
+
+    /// Deletes what counts no more, and returns how many rows that were.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn purge_expired_guesses(&self, now: Timestamp) -> Result<u64, Error> {
+        let mut gone = 0;
+        for delete in [
+            "DELETE FROM failed_guesses WHERE expires_at <= $1",
+            "DELETE FROM blocked_subjects WHERE expires_at <= $1",
+        ] {
+            let done = sqlx::query(delete)
+                .bind(now.as_millisecond())
+                .execute(&self.writer)
+                .await?;
+            gone += done.rows_affected();
+        }
+        Ok(gone)
+    }
+
+    /// The e-mail address of each account that is signed in, and from where, the one used last first.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn addresses_in_use(&self, now: Timestamp) -> Result<Vec<(String, IpAddr)>, Error> {
+        let query = sqlx::query_as::<_, (String, String)>(
+            "SELECT users.email, sessions.client_address FROM sessions JOIN users ON users.id = sessions.user_id
+             WHERE sessions.expires_at IS NULL OR sessions.expires_at > $1
+             GROUP BY users.email, sessions.client_address ORDER BY MAX(sessions.last_seen_at) DESC LIMIT $2",
+        );
+        let rows = query
+            .bind(now.as_millisecond())
+            .bind(MOST)
+            .fetch_all(&self.readers)
+            .await?;
+        let read = |(email, address): (String, String)| Some((email, address.parse().ok()?));
+        Ok(rows.into_iter().filter_map(read).collect())
+    }
+}
+
+async fn write(connection: &mut SqliteConnection, change: &GuessChange) -> Result<(), Error> {
+    match change {
+        GuessChange::Failed {
+            subject,
+            at,
+            expires_at,
+        } => {
+            sqlx::query("INSERT INTO failed_guesses (subject, at, expires_at) VALUES ($1, $2, $3)")
+                .bind(subject)
+                .bind(at.as_millisecond())
+                .bind(expires_at.as_millisecond())
+                .execute(connection)
+                .await?;
+        }
+        GuessChange::Blocked {
+            subject,
+            until,
+            blocks,
+            expires_at,
+        } => {
+            forget(connection, "DELETE FROM failed_guesses WHERE subject = $1", subject).await?;
+            sqlx::query(
+                "INSERT INTO blocked_subjects (subject, blocked_until, blocks, expires_at) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (subject) DO UPDATE SET blocked_until = excluded.blocked_until, blocks = excluded.blocks,
+                     expires_at = excluded.expires_at",
+            )
+            .bind(subject)
+            .bind(until.as_millisecond())
+            .bind(i64::from(*blocks))
+            .bind(expires_at.as_millisecond())
+            .execute(connection)
+            .await?;
+        }
+        GuessChange::Forgiven { subject } => {
+            forget(connection, "DELETE FROM failed_guesses WHERE subject = $1", subject).await?;
+            forget(connection, "DELETE FROM blocked_subjects WHERE subject = $1", subject).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn forget(connection: &mut SqliteConnection, delete: &'static str, subject: &str) -> Result<(), Error> {
+    sqlx::query(delete).bind(subject).execute(connection).await?;
+    Ok(())
+}
