@@ -24,6 +24,8 @@ mod clock;
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod corpora;
+#[cfg(test)]
 mod directory;
 #[cfg(test)]
 mod doctor;
@@ -37,6 +39,8 @@ mod images;
 mod ingresses;
 #[cfg(test)]
 mod kubernetes;
+#[cfg(test)]
+mod open_redirects;
 #[cfg(test)]
 mod openid;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use futures::StreamExt as _;
 use serde_json::{Value, json};
 use tests::http::{delete, get, post};
 use tests::wire;
@@ -59,7 +60,7 @@ async fn accepted(world: &World, row: &str, token: &str) {
 }
 
 #[tokio::test]
-async fn a01_a02_a07_a10_a19_a24_a25_a_token_that_is_not_ours_is_nobody() {
+async fn a01_a02_a07_a10_a19_a24_a25_acceptance_48_a_token_that_is_not_ours_is_nobody() {
     let world = SHARED.world().await;
     let ann = world.person("a01", "user").await;
     accepted(&world, "control", &ann.token).await;
@@ -160,6 +161,39 @@ async fn a01_a02_a07_a10_a19_a24_a25_a_token_that_is_not_ours_is_nobody() {
 }
 
 #[tokio::test]
+async fn a11_a_thousand_keys_that_nobody_has_are_refused_by_their_names() {
+    let world = World::usual().await;
+    let ann = world.admin().await;
+    let payload = ann.token.split('.').nth(1).unwrap_or_default();
+    let refused_so_far = async || {
+        let text = get(format!("{}/metrics", world.authd.admin)).send().await.body;
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("authd_tokens_refused_total{reason=\"UnknownKey\"} "));
+        line.and_then(|count| count.parse::<u32>().ok()).unwrap_or_default()
+    };
+    assert_eq!(refused_so_far().await, 0, "A11 control");
+    // One client for all, as making one takes longer than an answer.
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let statuses = futures::stream::iter(0..1000).map(|number| {
+        let header = part(&json!({"alg": "EdDSA", "typ": "JWT", "kid": format!("{number:032x}")}).to_string());
+        let token = format!("{header}.{payload}.{}", "A".repeat(86));
+        let request = client
+            .get(format!("{}/verify/forward", world.authd.verify))
+            .header("x-forwarded-method", "GET")
+            .header("x-forwarded-proto", "http")
+            .header("x-forwarded-host", tests::resources::HOST)
+            .header("x-forwarded-uri", "/")
+            .bearer_auth(token);
+        async move { request.send().await.unwrap().status().as_u16() }
+    });
+    let statuses: Vec<u16> = statuses.buffer_unordered(8).collect().await;
+    assert!(statuses.iter().all(|status| *status == 401), "A11");
+    assert_eq!(refused_so_far().await, 1000, "A11: none was looked up anywhere");
+    accepted(&world, "A11 control", &ann.token).await;
+}
+
+#[tokio::test]
 async fn a04_acceptance_50_the_public_key_is_no_shared_secret() {
     let world = SHARED.world().await;
     let ann = world.person("a04", "user").await;
@@ -214,7 +248,7 @@ async fn with_secret(more: &str) -> World {
 }
 
 #[tokio::test]
-async fn a27_a29_a30_a32_a39_acceptance_49_claims_are_all_checked() {
+async fn a27_a29_a30_a32_a39_acceptance_48_49_claims_are_all_checked() {
     let world = with_secret("").await;
     let ann = world.admin().await;
     accepted(&world, "control: as issued", &ann.token).await;

@@ -48,6 +48,14 @@ const verbs = {
     (await element.evaluate((it) => it === document.activeElement)) ||
       wrong(`focus: not on ${name} but on ${await page.evaluate(() => document.activeElement.outerHTML.slice(0, 200))}`);
   },
+  // Chromium's own parser says where a redirect would lead.
+  stays: async (base, addresses, hosts) => {
+    const left = await page.evaluate(([from, all, allowed]) => all.filter((address) => {
+      const url = new URL(address, from);
+      return !/^https?:$/.test(url.protocol) || !allowed.includes(url.hostname) || url.username || url.password;
+    }), [base, addresses, hosts]);
+    left.length === 0 || wrong(`${left.length} lead away: ${JSON.stringify(left.slice(0, 10))}`);
+  },
   picture: async (name) => {
     await page.screenshot({ path: join(story.artefacts, `${name}.png`), fullPage: true });
     const [content, room] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
@@ -58,7 +66,7 @@ const verbs = {
 let doing;
 try {
   for (const [verb, ...words] of story.steps) {
-    doing = `${verb} ${words.map((word) => JSON.stringify(word)).join(' ')}`;
+    doing = `${verb} ${words.map((word) => JSON.stringify(word)).join(' ')}`.slice(0, 500);
     await verbs[verb](...words);
   }
   doing = 'what the pages were not allowed';

@@ -128,6 +128,11 @@ impl Visit {
         self.then(json!(["focus", role, name]))
     }
 
+    /// Is sent from `base` to each of these addresses, by its own reading of them: all lead to one of these hosts over HTTP.
+    pub fn stays(self, base: &str, addresses: &[String], hosts: &[&str]) -> Self {
+        self.then(json!(["stays", base, addresses, hosts]))
+    }
+
     /// Keeps a picture as `tests/artefacts/NAME.png`; the page must not be wider than the window.
     pub fn picture(self, name: &str) -> Self {
         self.then(json!(["picture", name]))
@@ -138,10 +143,18 @@ impl Visit {
     /// # Panics
     /// A step did not come out: the panic says which, and what was seen.
     pub async fn done(self) {
-        let said = tokio::task::spawn_blocking(move || self.run())
-            .await
-            .expect("the browser was waited for");
+        let said = self.outcome().await;
         assert!(said.is_empty(), "{said}");
+    }
+
+    /// Does all of it, and returns what went wrong.
+    ///
+    /// # Panics
+    /// There is no browser.
+    pub async fn outcome(self) -> String {
+        tokio::task::spawn_blocking(move || self.run())
+            .await
+            .expect("the browser was waited for")
     }
 
     /// What went wrong.

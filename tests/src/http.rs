@@ -30,6 +30,16 @@ pub fn keeps(path: &str) -> bool {
     url.is_ok_and(|url| url.fragment().is_none() && url.as_str().strip_prefix("http://localhost") == Some(path))
 }
 
+/// Text as it stands in a form or a query.
+#[must_use]
+pub fn encode(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}
+
 /// `GET url`.
 #[must_use]
 pub fn get(url: impl Into<String>) -> Request {
@@ -88,13 +98,6 @@ impl Request {
     /// A form.
     #[must_use]
     pub fn form(self, fields: &[(&str, &str)]) -> Self {
-        let encode = |text: &str| {
-            let byte = |byte: u8| match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
-                _ => format!("%{byte:02X}"),
-            };
-            text.bytes().map(byte).collect::<String>()
-        };
         let pairs: Vec<String> = fields
             .iter()
             .map(|(name, value)| format!("{}={}", encode(name), encode(value)))

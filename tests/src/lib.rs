@@ -12,6 +12,7 @@ pub mod authd;
 pub mod browser;
 pub mod clock;
 pub mod cluster;
+pub mod corpora;
 pub mod http;
 pub mod ldap;
 pub mod mutate;

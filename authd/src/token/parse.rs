@@ -67,15 +67,13 @@ pub(super) fn decode<'b>(part: &str, buffer: &'b mut [u8]) -> Result<&'b [u8], E
 pub(super) struct Header<'a> {
     pub(super) algorithm: Algorithm,
     pub(super) kid: Option<&'a str>,
+    pub(super) kind: Option<&'a str>,
 }
 
-/// Reads a header that has `alg`, `typ` and perhaps `kid`, and nothing else.
+/// Reads a header that has `alg`, perhaps `typ` and `kid`, and nothing else.
 pub(super) fn header<'b>(part: &str, buffer: &'b mut [u8]) -> Result<Header<'b>, Error> {
     let mut read = ReadHeader::default();
     members(decode(part, buffer)?, &mut read)?;
-    if read.typ != Some("JWT") {
-        return Err(Error::WrongType);
-    }
     let algorithm = match read.alg.ok_or(Error::Malformed)? {
         "EdDSA" => Algorithm::EdDsa,
         "HS256" => Algorithm::Hs256,
@@ -84,6 +82,7 @@ pub(super) fn header<'b>(part: &str, buffer: &'b mut [u8]) -> Result<Header<'b>,
     Ok(Header {
         algorithm,
         kid: read.kid,
+        kind: read.typ,
     })
 }
 

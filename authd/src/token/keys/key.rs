@@ -104,7 +104,7 @@ impl Key {
         Ok(Self::new(kid, Arc::new(Material::Ed25519 { pair, public }), state))
     }
 
-    pub(super) fn hs256(secret: &[u8], state: State) -> Self {
+    pub(in crate::token) fn hs256(secret: &[u8], state: State) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
         let kid = hex(hmac::sign(&key, b"authd/kid").as_ref());
         Self::new(kid, Arc::new(Material::Hmac(Box::new(key))), state)
