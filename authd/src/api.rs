@@ -1,6 +1,7 @@
 //! The JSON API under `/api`: the routes and members of the system that authd grew out of, with its weaknesses mended.
 
 pub mod account;
+pub mod answers;
 pub mod body;
 pub mod caller;
 pub mod config;

@@ -1,152 +1,215 @@
-//! The JSON API as an OpenAPI 3.1 document. A test holds it against the router.
+//! The JSON API as an OpenAPI 3.1 document. Tests hold it against the router, and against what the program answers.
 
 use axum::Json;
-use serde_json::{Value, json};
+use schemars::generate::{Contract, SchemaSettings};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Map, Value, json};
 
-/// Each route: method, path, who may call it, what it is for, and the schema of its body.
-const ROUTES: &[(&str, &str, &str, &str, Option<&str>)] = &[
-    ("get", "/api/v1/auths/", "any", "Who is signed in", None),
-    (
+use crate::api::answers::{
+    Account, Contact, Devices, EffectiveConfig, Ended, Keys, Listed, MadeKey, Me, Page, PublicConfig, Session,
+    SignedOut,
+};
+use crate::token::jwks::{Discovery, KeySet};
+
+/// One route: method and path, who may call it, what it is for, and the schemas of its body and of its answer.
+struct Route(
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    Option<&'static str>,
+    Option<fn(&mut SchemaGenerator) -> Schema>,
+);
+
+/// The schema of what a route answers: of the type that its handler returns.
+const fn answers<T: JsonSchema>() -> Option<fn(&mut SchemaGenerator) -> Schema> {
+    Some(SchemaGenerator::subschema_for::<T>)
+}
+
+const ROUTES: &[Route] = &[
+    Route(
+        "get",
+        "/api/v1/auths/",
+        "any",
+        "Who is signed in",
+        None,
+        answers::<Me>(),
+    ),
+    Route(
         "post",
         "/api/v1/auths/signin",
         "public",
         "Sign in with e-mail and password",
         Some("SignIn"),
+        answers::<Session>(),
     ),
-    (
+    Route(
         "post",
         "/api/v1/auths/signup",
         "public",
         "Make an account of one's own, where that is switched on",
         Some("NewAccount"),
+        answers::<Session>(),
     ),
-    (
+    Route(
         "post",
         "/api/v1/auths/signout",
         "public",
         "End the session that is shown",
         None,
+        answers::<SignedOut>(),
     ),
-    (
+    Route(
         "post",
         "/api/v1/auths/add",
         "admin",
         "Make an account for somebody",
         Some("NewAccount"),
+        answers::<Account>(),
     ),
-    (
+    Route(
         "post",
         "/api/v1/auths/update/profile",
         "verified",
         "Change one's profile",
         Some("Profile"),
+        answers::<Account>(),
     ),
-    (
+    Route(
         "post",
         "/api/v1/auths/update/password",
         "any",
         "Change one's password; other sessions end",
         Some("PasswordChange"),
+        answers::<bool>(),
     ),
-    (
+    Route(
         "post",
         "/api/v1/auths/api_key",
         "verified",
         "Make an API key, shown this once",
         Some("NewKey"),
+        answers::<MadeKey>(),
     ),
-    (
+    Route(
         "get",
         "/api/v1/auths/api_key",
         "any",
         "List one's API keys, without the keys",
         None,
+        answers::<Keys>(),
     ),
-    (
+    Route(
         "delete",
         "/api/v1/auths/api_key",
         "any",
         "Delete all of one's API keys",
         None,
+        answers::<bool>(),
     ),
-    (
+    Route(
         "delete",
         "/api/v1/auths/api_key/{id}",
         "any",
         "Delete one of one's API keys",
         None,
+        answers::<bool>(),
     ),
-    (
+    Route(
         "get",
         "/api/v1/auths/sessions",
         "any",
         "List the devices on which one is signed in",
         None,
+        answers::<Devices>(),
     ),
-    (
+    Route(
         "delete",
         "/api/v1/auths/sessions",
         "any",
         "Sign out everywhere but here",
         None,
+        answers::<Ended>(),
     ),
-    (
+    Route(
         "delete",
         "/api/v1/auths/sessions/{id}",
         "any",
         "Sign out one device",
         None,
+        answers::<bool>(),
     ),
-    (
+    Route(
         "get",
         "/api/v1/auths/admin/details",
         "any",
         "Whom to ask for access",
         None,
+        answers::<Contact>(),
     ),
-    (
+    Route(
         "get",
         "/api/v1/auths/admin/config",
         "admin",
         "The settings in force, from the resources alone",
         None,
+        answers::<EffectiveConfig>(),
     ),
-    (
+    Route(
         "post",
         "/api/v1/auths/admin/config",
         "admin",
         "Always 405: settings are changed in the resources",
         None,
+        None,
     ),
-    ("get", "/api/v1/users/", "admin", "List accounts, 30 a page", None),
-    (
+    Route(
+        "get",
+        "/api/v1/users/",
+        "admin",
+        "List accounts, 30 a page",
+        None,
+        answers::<Page>(),
+    ),
+    Route(
         "post",
         "/api/v1/users/{id}/update",
         "admin",
         "Change an account's role, or keep it out",
         Some("AccountChange"),
+        answers::<Listed>(),
     ),
-    ("delete", "/api/v1/users/{id}", "admin", "Delete an account", None),
-    (
+    Route(
+        "delete",
+        "/api/v1/users/{id}",
+        "admin",
+        "Delete an account",
+        None,
+        answers::<bool>(),
+    ),
+    Route(
         "get",
         "/api/config",
         "public",
         "What clients need to know before anybody signs in",
         None,
+        answers::<PublicConfig>(),
     ),
-    (
+    Route(
         "get",
         "/.well-known/jwks.json",
         "public",
         "Public keys of session tokens (RFC 7517)",
         None,
+        answers::<KeySet>(),
     ),
-    (
+    Route(
         "get",
         "/.well-known/openid-configuration",
         "public",
         "Where the keys are",
         None,
+        answers::<Discovery>(),
     ),
 ];
 
@@ -157,13 +220,20 @@ pub async fn document() -> Json<Value> {
 
 /// The whole document.
 pub(crate) fn build() -> Value {
-    let mut paths = serde_json::Map::new();
-    for (method, path, who, summary, body) in ROUTES {
-        let operations = paths.entry((*path).to_owned()).or_insert_with(|| json!({}));
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.definitions_path = "/components/schemas".into();
+        settings.contract = Contract::Serialize;
+    });
+    let mut generator = settings.into_generator();
+    let mut paths = Map::new();
+    for route in ROUTES {
+        let operations = paths.entry(route.1.to_owned()).or_insert_with(|| json!({}));
         if let Some(operations) = operations.as_object_mut() {
-            operations.insert((*method).to_owned(), operation(path, who, summary, *body));
+            operations.insert(route.0.to_owned(), operation(route, &mut generator));
         }
     }
+    let mut schemas = requests();
+    schemas.extend(generator.take_definitions(true));
     json!({
         "openapi": "3.1.0",
         "info": {"title": "authd", "version": env!("CARGO_PKG_VERSION"), "license": {"name": "Apache-2.0"}},
@@ -173,20 +243,26 @@ pub(crate) fn build() -> Value {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "A session token or an API key"},
                 "cookie": {"type": "apiKey", "in": "cookie", "name": "token"},
             },
-            "schemas": schemas(),
+            "schemas": schemas,
         },
     })
 }
 
-fn operation(path: &str, who: &str, summary: &str, body: Option<&str>) -> Value {
+fn operation(Route(_, path, who, summary, body, answer): &Route, generator: &mut SchemaGenerator) -> Value {
     let error = json!({"description": "Refused", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}});
+    let mut responses = Map::from_iter([("default".to_owned(), error)]);
+    if let Some(answer) = answer {
+        let schema = answer(generator);
+        let done = json!({"description": "Done", "content": {"application/json": {"schema": schema}}});
+        responses.insert("200".to_owned(), done);
+    }
     let mut operation = json!({
         "summary": summary,
         "description": format!("Who may call it: {who}."),
-        "responses": {"200": {"description": "Done"}, "default": error},
+        "responses": responses,
     });
     if let Some(operation) = operation.as_object_mut() {
-        if who != "public" {
+        if *who != "public" {
             operation.insert("security".to_owned(), json!([{"bearer": []}, {"cookie": []}]));
         }
         if path.contains("{id}") {
@@ -205,10 +281,11 @@ fn operation(path: &str, who: &str, summary: &str, body: Option<&str>) -> Value 
     operation
 }
 
-fn schemas() -> Value {
+/// What requests carry, and how every refusal looks.
+fn requests() -> Map<String, Value> {
     let text = || json!({"type": "string"});
     let object = |required: &[&str], properties: Value| json!({"type": "object", "required": required, "properties": properties});
-    json!({
+    let schemas = json!({
         "Error": object(&["detail", "code"], json!({"detail": text(), "code": text()})),
         "SignIn": object(&["email", "password"], json!({"email": text(), "password": text()})),
         "NewAccount": object(&["name", "email", "password"], json!({
@@ -230,17 +307,18 @@ fn schemas() -> Value {
             }))},
         })),
         "AccountChange": object(&[], json!({"role": {"enum": ["pending", "user", "admin"]}, "disabled": {"type": "boolean"}})),
-    })
+    });
+    schemas.as_object().cloned().unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::ROUTES;
+    use super::{ROUTES, Route};
 
     #[test]
     fn every_route_of_the_router_is_documented() {
         let router = include_str!("router.rs");
-        for (_, path, ..) in ROUTES {
+        for Route(_, path, ..) in ROUTES {
             let inner = path.strip_prefix("/api/v1/auths").unwrap_or(path);
             let routed = [path, inner]
                 .iter()
@@ -251,7 +329,7 @@ mod tests {
             .lines()
             .filter_map(|line| line.trim().strip_prefix(".route(\"")?.split('"').next());
         for route in routes.filter(|route| route.starts_with("/api") || route.starts_with("/.well")) {
-            let known = route.contains("{*rest}") || ROUTES.iter().any(|(_, path, ..)| path.ends_with(route));
+            let known = route.contains("{*rest}") || ROUTES.iter().any(|Route(_, path, ..)| path.ends_with(route));
             assert!(known, "{route} is routed and not documented");
         }
     }

@@ -42,6 +42,8 @@ mod kubernetes;
 #[cfg(test)]
 mod open_redirects;
 #[cfg(test)]
+mod openapi;
+#[cfg(test)]
 mod openid;
 #[cfg(test)]
 mod operator_faults;

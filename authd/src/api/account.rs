@@ -1,11 +1,7 @@
-//! What an account's fields may hold, and what an account may do.
-
-use serde_json::{Value, json};
+//! What an account's fields may hold.
 
 use super::Answer;
 use crate::error::ApiError;
-use crate::serving::Serving;
-use crate::store::Role;
 
 #[cfg(test)]
 mod tests;
@@ -82,10 +78,4 @@ pub fn image(url: &str) -> Answer<String> {
             "the picture must be a path, an https address, or a PNG, JPEG, GIF or WebP inside a data: URL",
         ))
     }
-}
-
-/// What an account may do, in the words of the seed's clients.
-#[must_use]
-pub fn permissions(serving: &Serving, role: Role) -> Value {
-    json!({"features": {"api_keys": serving.settings().api_keys.enabled && role != Role::Pending}})
 }

@@ -9,15 +9,14 @@ use crds::Endpoint;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Answer;
+use super::answers::{Keys, MadeKey};
 use super::caller::{InSession, Verified};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::login::own_keys::{self, Wanted};
-use crate::store::Key;
 
 /// What may be said of a key that is to be made; all of it may be left out.
 #[derive(Debug, Default, Deserialize)]
@@ -33,7 +32,7 @@ pub struct NewKey {
 ///
 /// # Errors
 /// Keys are switched off, the account is pending, or has too many.
-pub async fn create(State(app): State<Arc<App>>, Verified(caller): Verified, body: Bytes) -> Answer<Json<Value>> {
+pub async fn create(State(app): State<Arc<App>>, Verified(caller): Verified, body: Bytes) -> Answer<Json<MadeKey>> {
     let wanted = if body.is_empty() {
         NewKey::default()
     } else {
@@ -46,20 +45,21 @@ pub async fn create(State(app): State<Arc<App>>, Verified(caller): Verified, bod
         expires_at: expires_at.map_err(|_| ApiError::invalid("`expires_at` is not a time in epoch seconds"))?,
     };
     let (text, key) = own_keys::make(&app, &caller.signed_in.serving, caller.signed_in.id(), wanted).await?;
-    let mut answer = described(&key);
-    if let Some(members) = answer.as_object_mut() {
-        members.insert("api_key".to_owned(), json!(text.expose_secret()));
-    }
-    Ok(Json(answer))
+    Ok(Json(MadeKey {
+        api_key: text.expose_secret().to_owned(),
+        key: (&key).into(),
+    }))
 }
 
 /// `GET /api/v1/auths/api_key`: what is known of one's keys. Never the keys.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn list(State(app): State<Arc<App>>, caller: InSession) -> Answer<Json<Value>> {
+pub async fn list(State(app): State<Arc<App>>, caller: InSession) -> Answer<Json<Keys>> {
     let keys = app.store.keys_of(caller.signed_in.id()).await?;
-    Ok(Json(json!({"keys": keys.iter().map(described).collect::<Vec<_>>()})))
+    Ok(Json(Keys {
+        keys: keys.iter().map(Into::into).collect(),
+    }))
 }
 
 /// `DELETE /api/v1/auths/api_key/{id}`.
@@ -86,22 +86,6 @@ pub async fn delete_all(State(app): State<Arc<App>>, caller: InSession) -> Answe
 fn read(body: &[u8]) -> Answer<NewKey> {
     serde_json::from_slice(body)
         .map_err(|_| ApiError::invalid("send `name`, `endpoints` and `expires_at`, or nothing at all"))
-}
-
-fn described(key: &Key) -> Value {
-    let endpoints = key
-        .endpoints
-        .as_ref()
-        .and_then(|text| serde_json::from_str::<Value>(text).ok());
-    json!({
-        "id": key.id,
-        "name": key.name,
-        "prefix": key.prefix,
-        "endpoints": endpoints,
-        "created_at": key.created_at.as_second(),
-        "expires_at": key.expires_at.map(|at| at.as_second()),
-        "last_used_at": key.last_used_at.map(|at| at.as_second()),
-    })
 }
 
 impl From<own_keys::Error> for ApiError {

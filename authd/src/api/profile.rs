@@ -8,8 +8,8 @@ use axum::response::{IntoResponse, Response};
 use http::header;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
-use serde_json::{Value, json};
 
+use super::answers::{Account, Contact, Me, Permissions};
 use super::body::Body;
 use super::caller::{InSession, Origin, SignedIn, Verified};
 use super::{Answer, account};
@@ -26,23 +26,19 @@ use crate::store::Profile;
 pub async fn me(caller: SignedIn) -> Answer<Response> {
     let user = &caller.user;
     let claims = caller.caller.session();
-    let body = json!({
-        "token": claims.map(|_| &caller.token),
-        "token_type": "Bearer",
-        "expires_at": claims.and_then(|claims| claims.expires_at),
-        "id": user.id,
-        "email": user.email,
-        "name": user.name,
-        "role": user.role.as_str(),
-        "profile_image_url": user.profile_image_url,
-        "bio": user.bio,
-        "gender": user.gender,
-        "date_of_birth": user.date_of_birth,
-        "status_emoji": null,
-        "status_message": null,
-        "status_expires_at": null,
-        "permissions": account::permissions(&caller.serving, user.role),
-    });
+    let body = Me {
+        token: claims.map(|_| caller.token.clone()),
+        token_type: "Bearer",
+        expires_at: claims.and_then(|claims| claims.expires_at),
+        account: user.into(),
+        bio: user.bio.clone(),
+        gender: user.gender.clone(),
+        date_of_birth: user.date_of_birth,
+        status_emoji: None,
+        status_message: None,
+        status_expires_at: None,
+        permissions: Permissions::of(&caller.serving, user.role),
+    };
     let mut response = Json(body).into_response();
     let settings = caller.serving.settings();
     if let Some(cookie) = claims.and_then(|claims| cookie::set(settings, &caller.token, claims.expires_at)) {
@@ -76,7 +72,7 @@ pub async fn update(
     State(app): State<Arc<App>>,
     Verified(caller): Verified,
     Body(body): Body<UpdateProfile>,
-) -> Answer<Json<Value>> {
+) -> Answer<Json<Account>> {
     let user = &caller.signed_in.user;
     let profile = Profile {
         name: account::name(&body.name)?,
@@ -87,10 +83,7 @@ pub async fn update(
     };
     let user = app.store.update_profile(user.id, &profile, app.now()).await?;
     app.accounts_changed();
-    Ok(Json(json!({
-        "id": user.id, "name": user.name, "role": user.role.as_str(), "email": user.email,
-        "profile_image_url": user.profile_image_url,
-    })))
+    Ok(Json(Account::from(&user)))
 }
 
 /// The body of `update/password`.
@@ -125,9 +118,12 @@ pub async fn update_password(
 ///
 /// # Errors
 /// The instance names nobody.
-pub async fn admin_details(caller: SignedIn) -> Answer<Json<Value>> {
+pub async fn admin_details(caller: SignedIn) -> Answer<Json<Contact>> {
     match &caller.serving.settings().admin_contact {
-        Some((name, email)) => Ok(Json(json!({"name": name, "email": email}))),
+        Some((name, email)) => Ok(Json(Contact {
+            name: name.clone(),
+            email: email.clone(),
+        })),
         None => Err(ApiError::forbidden("no_contact", "this instance names nobody to ask")),
     }
 }

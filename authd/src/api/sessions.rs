@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Answer;
+use super::answers::{Device, Devices, Ended};
 use super::caller::InSession;
 use crate::app::App;
 use crate::login::sign_out::{Which, end_others};
@@ -16,24 +16,12 @@ use crate::login::sign_out::{Which, end_others};
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn list(State(app): State<Arc<App>>, caller: InSession) -> Answer<Json<Value>> {
+pub async fn list(State(app): State<Arc<App>>, caller: InSession) -> Answer<Json<Devices>> {
     let sessions = app.store.sessions_of(caller.signed_in.id(), app.now()).await?;
-    let rows: Vec<Value> = sessions
-        .iter()
-        .map(|session| {
-            json!({
-                "id": session.id,
-                "current": session.id == caller.claims.session,
-                "created_at": session.created_at.as_second(),
-                "last_seen_at": session.last_seen_at.as_second(),
-                "expires_at": session.expires_at.map(|at| at.as_second()),
-                "client_address": session.client_address,
-                "user_agent": session.user_agent,
-                "provider": session.provider,
-            })
-        })
-        .collect();
-    Ok(Json(json!({ "sessions": rows })))
+    let here = caller.claims.session;
+    Ok(Json(Devices {
+        sessions: sessions.iter().map(|session| Device::of(session, here)).collect(),
+    }))
 }
 
 /// `DELETE /api/v1/auths/sessions/{id}`.
@@ -49,7 +37,7 @@ pub async fn end_one(State(app): State<Arc<App>>, caller: InSession, Path(id): P
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn end_all_others(State(app): State<Arc<App>>, caller: InSession) -> Answer<Json<Value>> {
+pub async fn end_all_others(State(app): State<Arc<App>>, caller: InSession) -> Answer<Json<Ended>> {
     let ended = end_others(&app, caller.signed_in.id(), caller.claims.session, Which::Others).await?;
-    Ok(Json(json!({ "ended": ended })))
+    Ok(Json(Ended { ended }))
 }

@@ -9,8 +9,8 @@ use crds::DefaultRole;
 use http::{HeaderMap, HeaderValue, header};
 use secrecy::SecretString;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
+use super::answers::{Account, Permissions, Session, SignedOut};
 use super::body::Body;
 use super::caller::{Admin, Origin};
 use super::{Answer, account, serving};
@@ -106,7 +106,7 @@ pub async fn add(
     State(app): State<Arc<App>>,
     Admin(admin): Admin,
     Body(body): Body<NewAccount>,
-) -> Answer<Json<Value>> {
+) -> Answer<Json<Account>> {
     let role = body.role.as_deref().unwrap_or("pending").parse::<Role>();
     let role = role.map_err(|error| ApiError::invalid(error.to_string()))?;
     let user = create(&app, &admin.signed_in.serving, body, role, Proof::Admin).await?;
@@ -115,10 +115,7 @@ pub async fn add(
         subject_id: Some(user.id.to_string()),
         ..Event::new(app.now(), Kind::UserCreated, Outcome::Success)
     });
-    Ok(Json(json!({
-        "id": user.id, "email": user.email, "name": user.name, "role": user.role.as_str(),
-        "profile_image_url": user.profile_image_url,
-    })))
+    Ok(Json(Account::from(&user)))
 }
 
 /// Who vouches for an e-mail address.
@@ -181,13 +178,12 @@ pub async fn sign_out(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer
         Err(crate::identity::Error::Unavailable(error)) => return Err(error.into()),
         Err(_) => {}
     }
-    let mut body = json!({"status": true});
-    let next = elsewhere
-        .map(String::from)
-        .or_else(|| serving.settings().sign_out_redirect.clone());
-    if let (Some(url), Some(body)) = (next, body.as_object_mut()) {
-        body.insert("redirect_url".to_owned(), json!(url));
-    }
+    let body = SignedOut {
+        status: true,
+        redirect_url: elsewhere
+            .map(String::from)
+            .or_else(|| serving.settings().sign_out_redirect.clone()),
+    };
     let mut response = Json(body).into_response();
     response
         .headers_mut()
@@ -199,17 +195,13 @@ pub async fn sign_out(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer
 }
 
 fn session_answer(serving: &Serving, user: &User, token: &Token) -> Response {
-    let body = json!({
-        "token": token.text,
-        "token_type": "Bearer",
-        "expires_at": token.expires_at,
-        "id": user.id,
-        "email": user.email,
-        "name": user.name,
-        "role": user.role.as_str(),
-        "profile_image_url": user.profile_image_url,
-        "permissions": account::permissions(serving, user.role),
-    });
+    let body = Session {
+        token: token.text.clone(),
+        token_type: "Bearer",
+        expires_at: token.expires_at,
+        account: user.into(),
+        permissions: Permissions::of(serving, user.role),
+    };
     let mut response = Json(body).into_response();
     if let Some(cookie) = cookie::set(serving.settings(), &token.text, token.expires_at) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);

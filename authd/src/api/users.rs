@@ -5,10 +5,10 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use serde::Deserialize;
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Answer;
+use super::answers::{Listed, Page};
 use super::body::Body;
 use super::caller::Admin;
 use crate::app::App;
@@ -30,7 +30,7 @@ pub struct ListQuery {
 ///
 /// # Errors
 /// The caller is no administrator.
-pub async fn list(State(app): State<Arc<App>>, Admin(_): Admin, Query(query): Query<ListQuery>) -> Answer<Json<Value>> {
+pub async fn list(State(app): State<Arc<App>>, Admin(_): Admin, Query(query): Query<ListQuery>) -> Answer<Json<Page>> {
     if query.query.len() > 256 {
         return Err(ApiError::invalid("`query` is longer than 256 bytes"));
     }
@@ -53,9 +53,10 @@ pub async fn list(State(app): State<Arc<App>>, Admin(_): Admin, Query(query): Qu
         page: query.page.unwrap_or(1).max(1),
     };
     let page = app.store.users_page(&query).await?;
-    Ok(Json(
-        json!({"users": page.users.iter().map(described).collect::<Vec<_>>(), "total": page.total}),
-    ))
+    Ok(Json(Page {
+        users: page.users.iter().map(Into::into).collect(),
+        total: page.total,
+    }))
 }
 
 /// What an administrator may change of an account.
@@ -75,7 +76,7 @@ pub async fn update(
     Admin(admin): Admin,
     Path(id): Path<Uuid>,
     Body(body): Body<UpdateUser>,
-) -> Answer<Json<Value>> {
+) -> Answer<Json<Listed>> {
     let role = body
         .role
         .as_deref()
@@ -109,7 +110,7 @@ pub async fn update(
         .user_by_id(id)
         .await?
         .ok_or_else(|| ApiError::not_found("there is no such account"))?;
-    Ok(Json(described(&user)))
+    Ok(Json(Listed::from(&user)))
 }
 
 /// `DELETE /api/v1/users/{id}`.
@@ -146,19 +147,4 @@ fn record(app: &App, actor: &User, subject: Uuid, kind: Kind) {
         subject_id: Some(subject.to_string()),
         ..Event::new(app.now(), kind, Outcome::Success)
     });
-}
-
-fn described(user: &User) -> Value {
-    json!({
-        "id": user.id,
-        "email": user.email,
-        "email_verified": user.email_verified,
-        "name": user.name,
-        "role": user.role.as_str(),
-        "disabled": user.disabled,
-        "profile_image_url": user.profile_image_url,
-        "created_at": user.created_at.as_second(),
-        "updated_at": user.updated_at.as_second(),
-        "last_sign_in_at": user.last_sign_in_at.map(|at| at.as_second()),
-    })
 }

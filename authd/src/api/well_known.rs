@@ -5,11 +5,11 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use http::{HeaderValue, header};
-use serde_json::Value;
 
 use super::{Answer, serving};
 use crate::app::App;
-use crate::token::{Algorithm, jwks};
+use crate::token::Algorithm;
+use crate::token::jwks::{self, Discovery, KeySet};
 
 /// Shorter than the ten minutes for which a key is published before it signs.
 const CACHE: (header::HeaderName, HeaderValue) =
@@ -19,7 +19,7 @@ const CACHE: (header::HeaderName, HeaderValue) =
 ///
 /// # Errors
 /// Nothing is served yet.
-pub async fn key_set(State(app): State<Arc<App>>) -> Answer<([(header::HeaderName, HeaderValue); 1], Json<Value>)> {
+pub async fn key_set(State(app): State<Arc<App>>) -> Answer<([(header::HeaderName, HeaderValue); 1], Json<KeySet>)> {
     let serving = serving(&app)?;
     Ok(([CACHE], Json(jwks::key_set(&serving.key_ring.load(), app.now()))))
 }
@@ -28,7 +28,9 @@ pub async fn key_set(State(app): State<Arc<App>>) -> Answer<([(header::HeaderNam
 ///
 /// # Errors
 /// Nothing is served yet.
-pub async fn discovery(State(app): State<Arc<App>>) -> Answer<([(header::HeaderName, HeaderValue); 1], Json<Value>)> {
+pub async fn discovery(
+    State(app): State<Arc<App>>,
+) -> Answer<([(header::HeaderName, HeaderValue); 1], Json<Discovery>)> {
     let serving = serving(&app)?;
     let algorithm = match serving.settings().tokens.algorithm {
         crds::Algorithm::EdDSA => Algorithm::EdDsa,
