@@ -19,6 +19,7 @@ pub mod cookie;
 pub mod doctor;
 pub mod error;
 pub mod explain;
+pub mod fuzz;
 pub mod gate;
 pub mod grpc;
 pub mod identity;

@@ -34,6 +34,8 @@ mod durability;
 #[cfg(test)]
 mod forward_auth;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod images;
 #[cfg(test)]
 mod ingresses;

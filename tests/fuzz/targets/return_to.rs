@@ -1,0 +1,7 @@
+//! Addresses that a browser wants to be sent to.
+#![cfg_attr(fuzzing, no_main)]
+#[cfg(fuzzing)]
+#[macro_use]
+extern crate libfuzzer_sys;
+
+fuzz_target!(|bytes: &[u8]| authd::fuzz::fuzz_return_to(bytes));
