@@ -51,7 +51,7 @@ pub struct Metric {
 }
 
 /// Every metric.
-pub const METRICS: [Metric; 13] = [
+pub const METRICS: [Metric; 14] = [
     counter(
         "authd_checks_total",
         &["dialect", "outcome"],
@@ -74,6 +74,11 @@ pub const METRICS: [Metric; 13] = [
         "Session tokens that were refused",
     ),
     gauge("authd_hashing_queue_length", "Passwords that wait or are being hashed"),
+    counter(
+        "authd_password_rounds_total",
+        &[],
+        "Work of hashing passwords, in rounds of bcrypt: two to the power of its cost for each hash",
+    ),
     gauge(
         "authd_snapshot_generation",
         "How many Snapshots have been put to use since the start",

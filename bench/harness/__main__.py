@@ -6,6 +6,7 @@ See ../README.md for what is measured and how to read it.
 import argparse
 import json
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -41,6 +42,8 @@ def main():
             bench.proxies()
         if "flood" in options.parts:
             bench.flood()
+        if "guesses" in options.parts:
+            bench.guesses()
         if "compile" in options.parts:
             bench.compile()
         print(f"\nload average {os.getloadavg()[0]:.2f} at the end, {time.monotonic() - bench.begun:.0f} s")
@@ -53,8 +56,8 @@ def arguments():
     parser.add_argument("release", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2, help="how long each server is measured in each round")
-    parser.add_argument("--parts", nargs="+", default=["throughput", "peers", "proxies", "flood", "compile"],
-                        metavar="PART", help="of: throughput peers proxies flood compile")
+    parser.add_argument("--parts", nargs="+", default=["throughput", "peers", "proxies", "flood", "guesses", "compile"],
+                        metavar="PART", help="of: throughput peers proxies flood guesses compile")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     return parser.parse_args()
 
@@ -261,6 +264,39 @@ class Bench:
         while not stop.is_set():
             self.sign_in(email)
             count.append(email)
+
+    def guesses(self):
+        """Does it take another time to be refused where there is no such account? One after the other, in another order each time."""
+        print("\nfailed sign-ins, interleaved, bcrypt at cost 10: medians of batches, divided by those of a wrong password")
+        resources = inputs.write_folder(self.folder / "guesses", 1)
+        instance = resources / "instance.yaml"
+        instance.write_text(instance.read_text().replace("  cookie:", "  passwords: {bcryptCost: 10}\n  cookie:", 1))
+        server = Authd(self.authd, ["--resources", resources, "--data", self.folder / "guesses-data"], self.folder)
+        self.programs.callback(server.end)
+        post = lambda path, body, headers=None: ask(server.urls["public"] + path, headers, body)
+        sign_in = lambda email, password: post("/api/v1/auths/signin", {"email": email, "password": password})
+        admin = {"Authorization": "Bearer " + json.loads(sign_in(inputs.EMAIL, inputs.PASSWORD)[2])["token"]}
+        for name in ("ann", "dan"):
+            account = {"name": name, "email": f"{name}@bench.example", "password": inputs.PASSWORD, "role": "user"}
+            status, _, made = post("/api/v1/auths/add", account, admin)
+            assert status == 200, made
+        assert post(f"/api/v1/users/{json.loads(made)['id']}/update", {"disabled": True}, admin)[0] == 200
+        kinds = {"wrong password": "ann", "unknown account": "nobody", "disabled account": "dan", "no address": "no address"}
+        ratios = {kind: [] for kind in kinds}
+        for _ in range(self.options.rounds):
+            took = {kind: [] for kind in kinds}
+            for _ in range(40):
+                for kind in random.sample(list(kinds), len(kinds)):
+                    begun = time.perf_counter()
+                    status = sign_in(f"{kinds[kind]}@bench.example", "not the right one")[0]
+                    took[kind].append(time.perf_counter() - begun)
+                    assert status == 400, (kind, status)
+            base = statistics.median(took["wrong password"])
+            for kind in kinds:
+                ratios[kind].append(statistics.median(took[kind]) / base)
+        for kind, found in list(ratios.items())[1:]:
+            self.say(f"{kind} / wrong password", found, "x")
+        server.end()
 
     def compile(self):
         policies, keys = 1000, 4497

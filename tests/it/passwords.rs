@@ -55,6 +55,55 @@ async fn f01_acceptance_4_every_failure_looks_alike() {
     world.try_password(&ann.email, PASSWORD).await.expect("control", 200);
 }
 
+/// Rounds of bcrypt so far.
+async fn rounds(world: &World) -> u64 {
+    let text = get(format!("{}/metrics", world.authd.admin)).send().await.body;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("authd_password_rounds_total "));
+    line.and_then(|count| count.parse().ok())
+        .unwrap_or_else(|| panic!("F02: no count in {text}"))
+}
+
+#[tokio::test]
+async fn f02_every_failure_is_the_same_work() {
+    let world = World::usual().await;
+    let admin = world.admin().await;
+    let (ann, gone) = (
+        world.person("f02", "user").await,
+        world.person("f02-disabled", "user").await,
+    );
+    let update = post(world.public(&format!("/api/v1/users/{}/update", gone.id))).bearer(&admin.token);
+    update
+        .json(&json!({"disabled": true}))
+        .send()
+        .await
+        .expect("disable", 200);
+    for (case, email, password, status) in [
+        ("wrong password", ann.email.as_str(), "not the right one", 400),
+        ("unknown", "nobody@example.com", PASSWORD, 400),
+        ("disabled, right password", &gone.email, PASSWORD, 400),
+        ("disabled, wrong password", &gone.email, "not the right one", 400),
+        ("no address", "not an address", PASSWORD, 400),
+        ("control: the right password", &ann.email, PASSWORD, 200),
+    ] {
+        let before = rounds(&world).await;
+        world.try_password(email, password).await.expect(case, status);
+        assert_eq!(
+            rounds(&world).await - before,
+            1 << 10,
+            "F02 {case}: one hash of cost 10"
+        );
+    }
+    // What is refused before anybody is looked up costs nothing, whoever it is.
+    let before = rounds(&world).await;
+    for email in [ann.email.as_str(), "nobody@example.com"] {
+        let answer = world.try_password(email, &"x".repeat(2000)).await;
+        assert_eq!(answer.status, 400, "F02 {email}");
+    }
+    assert_eq!(rounds(&world).await, before, "F02: too long");
+}
+
 #[tokio::test]
 async fn f04_f16_a_password_is_taken_as_it_is_typed() {
     let world = SHARED.world().await;

@@ -221,9 +221,12 @@ fn count(waiting: &AtomicUsize, by: isize) {
 impl Job {
     fn outcome(&self) -> Result<Outcome, Error> {
         match &self.work {
-            Work::Hash { salt } => bcrypt::hash_with_salt(&*self.password, self.cost, *salt)
-                .map(|parts| Outcome::Hashed(parts.to_string()))
-                .map_err(|_| Error::Stopped),
+            Work::Hash { salt } => {
+                worked(self.cost);
+                bcrypt::hash_with_salt(&*self.password, self.cost, *salt)
+                    .map(|parts| Outcome::Hashed(parts.to_string()))
+                    .map_err(|_| Error::Stopped)
+            }
             Work::Verify { stored } => self.verify(stored.as_deref()).map(Outcome::Verified),
         }
     }
@@ -240,6 +243,7 @@ impl Job {
                 }),
             };
         };
+        worked(cost);
         let matches = bcrypt::verify(&*self.password, hash).unwrap_or(false);
         if !matches {
             // Work doubles with the cost, so these sum up to what the configured cost takes.
@@ -253,8 +257,14 @@ impl Job {
 
     /// Does the work of one verification at `cost`.
     fn spend(&self, cost: u32) {
+        worked(cost);
         std::hint::black_box(bcrypt::hash_with_salt(&*self.password, cost, [0; 16]).is_ok());
     }
+}
+
+/// Counts what a hash of this cost takes.
+fn worked(cost: u32) {
+    metrics::counter!("authd_password_rounds_total").increment(1 << cost.min(MAX_COST));
 }
 
 /// The cost of a stored hash that we accept.
