@@ -1,7 +1,9 @@
 //! The keys of a provider (RFC 7517): which of them may have signed a token. A key has its own algorithms, whatever a token says.
 
+mod sound;
+
 use crds::IdTokenAlgorithm;
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use serde_json::Value;
@@ -62,9 +64,12 @@ impl Keys {
             return Err(Error::Malformed);
         }
         let key = |value: Value| {
+            if let Some(fault) = sound::fault(&value) {
+                tracing::warn!(fault, "a key of a provider is left out");
+                return None;
+            }
             let jwk: Jwk = serde_json::from_value(value).ok()?;
-            let signs = matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature));
-            let key = DecodingKey::from_jwk(&jwk).ok().filter(|_| signs)?;
+            let key = DecodingKey::from_jwk(&jwk).ok()?;
             Some(Key { jwk, key })
         };
         Ok(Self(set.keys.into_iter().filter_map(key).collect()))
