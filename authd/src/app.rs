@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::gate::counts::Counts;
 use crate::identity::Remembered;
 use crate::identity::api_key::PersonalKeys;
+use crate::identity::issued::Issuers;
 use crate::login::oidc::Relying;
 use crate::random::Random;
 use crate::serving::{self, Means, Serving};
@@ -44,6 +45,8 @@ pub struct App {
     pub guesses: Guesses,
     /// Keys that people made for themselves.
     pub personal_keys: PersonalKeys,
+    /// Issuers whose tokens programs show, and their keys.
+    pub issuers: Issuers,
     /// What is known of OpenID providers.
     pub relying: Relying,
     data: PathBuf,
@@ -103,6 +106,7 @@ impl App {
             personal_keys: PersonalKeys::new(&parts.secrets.key_hash, keys),
             form_key: parts.secrets.forms,
             sealing_key: parts.secrets.sealing,
+            issuers: Issuers::default(),
             relying: Relying::default(),
             clock: parts.clock,
             random: parts.random,

@@ -8,6 +8,7 @@ pub mod assertion;
 pub mod caller;
 pub mod credential;
 pub mod headers;
+pub mod issued;
 pub mod session;
 
 use std::net::IpAddr;
@@ -74,6 +75,9 @@ pub enum Error {
     /// Keys that people made for themselves are switched off.
     #[error("API keys are switched off")]
     KeysDisabled,
+    /// A token of an issuer outside is not accepted.
+    #[error(transparent)]
+    Issued(#[from] issued::Error),
     /// The database does not answer.
     #[error("the database does not answer")]
     Unavailable(#[source] store::Error),
@@ -94,6 +98,7 @@ impl Error {
             Self::KeyExpired => "KeyExpired",
             Self::KeySuspended => "KeySuspended",
             Self::KeysDisabled => "KeysDisabled",
+            Self::Issued(error) => error.reason(),
             Self::Unavailable(_) => "Unavailable",
         }
     }
@@ -118,6 +123,7 @@ pub async fn identify(app: &App, serving: &Serving, credential: Credential<'_>) 
     let hash: [u8; 32] = Sha256::digest(shown).into();
     if let Some(caller) = app.remembered.callers.get(&hash)
         && caller.is_current(serving.generation, app.epoch())
+        && caller.may_come_in(credential)
     {
         caller.confirm(app)?;
         return Ok(caller);
@@ -126,6 +132,10 @@ pub async fn identify(app: &App, serving: &Serving, credential: Credential<'_>) 
     // Boxed, as the database's futures are large and every request would carry room for them.
     let caller = match credential {
         Credential::Key(_) => Box::pin(api_key::identify(app, serving, &hash, epoch)).await?,
+        Credential::Token(_) => match issued::issuer(serving, shown) {
+            Some(issuer) => issued::identify(app, serving, issuer, shown, epoch)?,
+            None => Box::pin(session::identify(app, serving, shown, epoch)).await?,
+        },
         _ => Box::pin(session::identify(app, serving, shown, epoch)).await?,
     };
     let caller = Arc::new(caller);

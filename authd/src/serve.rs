@@ -30,6 +30,7 @@ use crate::clock::Clock;
 use crate::config::Serve;
 use crate::gate::{fastcgi, forward_auth};
 use crate::grpc;
+use crate::identity::issued::Issuers;
 use crate::listen::{self, Connected, Protocol, Reading};
 use crate::own_secrets::OwnSecrets;
 use crate::random::Random;
@@ -91,6 +92,9 @@ async fn begin(serve: Serve) -> anyhow::Result<ExitCode> {
     tasks
         .running
         .spawn(revalidate::run(Arc::clone(&app), tasks.stop.clone()));
+    tasks
+        .running
+        .spawn(Issuers::follow(Arc::clone(&app), tasks.stop.clone()));
     let serving = changes.serving();
     changes.follow(&app, &serve, &tasks);
 

@@ -3,6 +3,7 @@
 mod accounts;
 mod github;
 mod google;
+mod jwt;
 mod microsoft;
 mod oidc;
 mod outbound;
@@ -15,6 +16,7 @@ use crate::AuthProviderStatus;
 pub use accounts::{Accounts, ClaimNames, TrustEmail};
 pub use github::GitHub;
 pub use google::Google;
+pub use jwt::Jwt;
 pub use microsoft::Microsoft;
 pub use oidc::{Authentication, AuthorizeParameter, ClientAuth, DynamicRegistration, IdTokenAlgorithm, Oidc, UserInfo};
 pub use outbound::Outbound;
@@ -62,9 +64,11 @@ pub(crate) const URL_MESSAGE: &str = "must be https://HOST[:PORT][/PATH] without
       has(self.oidc),
       has(self.google),
       has(self.microsoft),
-      has(self.github)].exists_one(given, given)"
+      has(self.github),
+      has(self.jwt)].exists_one(given, given)"
 ).message("give exactly one kind of provider, such as `password: {}` or `oidc`"))]
 #[x_kube(validation = Rule::new("!has(self.password) || (!has(self.claims) && !has(self.accounts))").message("`claims` and `accounts` are for providers outside: leave them out beside `password`"))]
+#[x_kube(validation = Rule::new("!has(self.jwt) || !has(self.accounts)").message("`accounts` are for people: leave them out beside `jwt`, which makes none"))]
 pub struct AuthProviderSpec {
     /// What people read on the sign-in page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -85,6 +89,9 @@ pub struct AuthProviderSpec {
     /// Accounts of GitHub, or of an Enterprise server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub github: Option<GitHub>,
+    /// An issuer of tokens that programs show as they are, such as a Kubernetes cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwt: Option<Jwt>,
     /// Which claims of a provider outside say what. Absent: the names that OpenID gives them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claims: Option<ClaimNames>,

@@ -388,6 +388,39 @@ fn other_kinds_of_openid_providers_are_refused_with_a_reason() {
 }
 
 #[test]
+fn an_issuer_of_tokens_is_refused_with_a_reason() {
+    let jwt = |changed: Value| {
+        let mut jwt = json!({"issuer": "https://kubernetes.default.svc.cluster.local", "audiences": ["authd"]});
+        for (name, value) in changed.as_object().unwrap() {
+            jwt[name] = value.clone();
+        }
+        json!({"jwt": jwt})
+    };
+    for (changed, expected) in [
+        (json!({}), &[][..]),
+        (
+            json!({"jwksUrl": "https://10.96.0.1/openid/v1/jwks", "algorithms": ["RS256"]}),
+            &[],
+        ),
+        (json!({"issuer": "http://127.0.0.1:9000"}), &[]),
+        (json!({"issuer": "http://idp.example.com"}), &["must be https://HOST"]),
+        (
+            json!({"jwksUrl": "http://idp.example.com/keys"}),
+            &["must be https://HOST"],
+        ),
+        (
+            json!({"jwksUrl": "https://user:pass@idp.example.com/keys"}),
+            &["must be https://HOST"],
+        ),
+    ] {
+        check("AuthProvider", &jwt(changed), expected);
+    }
+    let mut with_accounts = jwt(json!({}));
+    with_accounts["accounts"] = json!({});
+    check("AuthProvider", &with_accounts, &["leave them out beside `jwt`"]);
+}
+
+#[test]
 fn groups_are_granted_or_synced() {
     let groups = |groups: Value| json!({"providerRef": {"name": "p"}, "groups": groups});
     for (given, expected) in [

@@ -22,7 +22,7 @@ pub enum Identity {
     Anonymous,
     /// A person, or a key that acts for one.
     User(User),
-    /// A program, as `namespace/service`.
+    /// A program, as `namespace/service`, or as `provider:subject` with a token of an issuer outside.
     Service(String),
 }
 
@@ -72,6 +72,12 @@ impl Principal {
     #[must_use]
     pub fn service(name: String, roles: BTreeSet<String>, key: KeyUse) -> Self {
         Self::new(Identity::Service(name), roles, BTreeSet::new(), Some(key))
+    }
+
+    /// A program that showed a token of an issuer outside.
+    #[must_use]
+    pub fn machine(name: String, roles: BTreeSet<String>, groups: BTreeSet<String>) -> Self {
+        Self::new(Identity::Service(name), roles, groups, None)
     }
 
     fn new(identity: Identity, roles: BTreeSet<String>, groups: BTreeSet<String>, key: Option<KeyUse>) -> Self {

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use keys::Keys;
 
 pub use provider::{
-    Accounts, Authentication, Client, ClientProof, Flavour, GitHub, GroupSync, Method, Oidc, Outbound, Provider,
+    Accounts, Authentication, Client, ClientProof, Flavour, GitHub, GroupSync, Jwt, Method, Oidc, Outbound, Provider,
 };
 pub use settings::{
     ApiKeys, BootstrapAdmin, Cookie, Limit, Passwords, ProxyAuth, ProxyTls, Sessions, Settings, SigningKey, Tokens,

@@ -8,7 +8,7 @@ use policy::Principal;
 use policy::principal::Identity;
 use uuid::Uuid;
 
-use super::Error;
+use super::{Credential, Error};
 use crate::app::App;
 use crate::token::{Claims, SKEW_SECONDS};
 
@@ -56,6 +56,11 @@ pub enum Means {
         /// Refused from then on, in epoch seconds.
         expires_at: Option<i64>,
     },
+    /// A token of an issuer outside.
+    Issued {
+        /// Refused from then on and some skew, in epoch seconds.
+        expires_at: i64,
+    },
     /// A key of an ApiKey resource, by its digest.
     DeclaredKey {
         /// SHA-256 of the key.
@@ -90,6 +95,13 @@ impl Caller {
     #[must_use]
     pub fn is_current(&self, generation: u64, epoch: u64) -> bool {
         self.generation == generation && self.epoch == epoch
+    }
+
+    /// Whether such a credential can be theirs: what programs show comes in a header alone, never in a cookie, which browsers send by
+    /// themselves.
+    #[must_use]
+    pub fn may_come_in(&self, credential: Credential<'_>) -> bool {
+        !matches!((&self.means, credential), (Means::Issued { .. }, Credential::Cookie(_)))
     }
 
     /// The session's token, where there is a session.
@@ -141,6 +153,11 @@ impl Caller {
                     return Err(Error::SessionExpired);
                 }
             }
+            Means::Issued { expires_at } => {
+                if now >= expires_at.saturating_add(SKEW_SECONDS) {
+                    return Err(Error::Token(crate::token::Error::Expired));
+                }
+            }
             Means::PersonalKey { expires_at, .. } | Means::DeclaredKey { expires_at, .. } => {
                 if expires_at.is_some_and(|at| now >= at) {
                     return Err(Error::KeyExpired);
@@ -159,7 +176,7 @@ impl Caller {
         match &self.means {
             Means::Session { claims, .. } => app.uses.session(claims.session, now),
             Means::PersonalKey { id, .. } => app.uses.key(*id, now),
-            Means::DeclaredKey { .. } | Means::Nothing => {}
+            Means::Issued { .. } | Means::DeclaredKey { .. } | Means::Nothing => {}
         }
     }
 }

@@ -6,16 +6,16 @@
 
 mod attempt;
 pub mod authorize;
-mod cached;
+pub(crate) mod cached;
 pub mod callback;
-mod discovery;
+pub(crate) mod discovery;
 pub mod exchange;
 mod flavour;
 mod held;
-mod id_token;
-mod jwt;
-mod kept;
-mod keys;
+pub(crate) mod id_token;
+pub(crate) mod jwt;
+pub(crate) mod kept;
+pub(crate) mod keys;
 pub mod logout;
 pub mod probe;
 pub mod refresh;

@@ -67,7 +67,7 @@ fn scopes() -> Vec<String> {
     ["openid", "email", "profile"].map(str::to_owned).to_vec()
 }
 
-fn algorithms() -> Vec<IdTokenAlgorithm> {
+pub(super) fn algorithms() -> Vec<IdTokenAlgorithm> {
     vec![
         IdTokenAlgorithm::RS256,
         IdTokenAlgorithm::ES256,

@@ -2,6 +2,7 @@
 
 mod github;
 mod google;
+mod jwt;
 mod microsoft;
 mod oidc;
 mod outbound;
@@ -57,6 +58,7 @@ fn method(scope: &Scope<'_>, resource: &AuthProvider) -> Result<Method, Problem>
         spec.github
             .as_ref()
             .map(|github| github::compile(scope, resource, github)),
+        spec.jwt.as_ref().map(|jwt| jwt::compile(scope, resource, jwt)),
     ];
     let mut given = kinds.into_iter().flatten();
     match (given.next(), given.next()) {

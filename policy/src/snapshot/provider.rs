@@ -44,6 +44,8 @@ pub enum Method {
     Oidc(Box<Oidc>),
     /// GitHub, or an Enterprise server.
     GitHub(Box<GitHub>),
+    /// An issuer whose tokens programs show.
+    Jwt(Box<Jwt>),
 }
 
 impl Method {
@@ -57,7 +59,7 @@ impl Method {
     #[must_use]
     pub fn is_elsewhere(&self) -> bool {
         match self {
-            Self::Password => false,
+            Self::Password | Self::Jwt(_) => false,
             Self::Oidc(_) | Self::GitHub(_) => true,
         }
     }
@@ -171,6 +173,23 @@ pub struct GitHub {
     pub base: String,
     /// Where its API is, without a trailing slash.
     pub api: String,
+    /// How its servers are reached.
+    pub outbound: Outbound,
+}
+
+/// An issuer whose tokens programs show.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Jwt {
+    /// The issuer, exactly.
+    pub issuer: String,
+    /// Whom its tokens are for: one of these.
+    pub audiences: Vec<String>,
+    /// How they may be signed.
+    pub algorithms: Vec<IdTokenAlgorithm>,
+    /// Where its keys are; `None`: where its metadata says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_url: Option<String>,
     /// How its servers are reached.
     pub outbound: Outbound,
 }

@@ -15,7 +15,7 @@ const PAUSE: SignedDuration = SignedDuration::from_secs(30);
 
 /// A document, kept.
 #[derive(Debug)]
-pub(super) struct Cached<T, E> {
+pub(crate) struct Cached<T, E> {
     held: ArcSwapOption<Held<T>>,
     last: Mutex<Option<Attempt<T, E>>>,
 }
@@ -35,7 +35,7 @@ struct Attempt<T, E> {
 
 /// What is good enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(crate) enum Wanted {
     /// A document that is fresh, or the last good one.
     Fresh,
     /// One that was fetched after this one, or the last good one.
@@ -63,7 +63,7 @@ impl<T, E: Clone> Cached<T, E> {
     ///
     /// # Errors
     /// It was never fetched, and cannot be now.
-    pub(super) async fn take<F>(
+    pub(crate) async fn take<F>(
         &self,
         now: Timestamp,
         wanted: Wanted,
@@ -105,6 +105,12 @@ impl<T, E: Clone> Cached<T, E> {
         };
         let held = self.held.load_full().map_or(outcome, Ok)?;
         Ok((Arc::clone(&held.document), held.fetched_at))
+    }
+
+    /// The document as it is held, with the time at which it was fetched; nothing is fetched.
+    pub(crate) fn held(&self) -> Option<(Arc<T>, Timestamp)> {
+        let held = self.held.load_full()?;
+        Some((Arc::clone(&held.document), held.fetched_at))
     }
 
     fn good_enough(&self, now: Timestamp, wanted: Wanted) -> Option<(Arc<T>, Timestamp)> {

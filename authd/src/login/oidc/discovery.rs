@@ -1,5 +1,6 @@
 //! What does an OpenID provider say of itself (OpenID Connect Discovery 1.0)?
 
+use bytes::Bytes;
 use serde::Deserialize;
 use url::Url;
 
@@ -75,11 +76,21 @@ struct Document {
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
 }
 
+#[derive(Deserialize)]
+struct Keys {
+    issuer: String,
+    jwks_uri: String,
+}
+
 /// Fetches the metadata of an issuer, in which it is to be named so.
 ///
 /// # Errors
 /// There is none that can be used.
 pub async fn fetch(outbound: &Outbound, issuer: &str, named: &str) -> Result<Metadata, Error> {
+    read(named, &document(outbound, issuer).await?)
+}
+
+async fn document(outbound: &Outbound, issuer: &str) -> Result<Bytes, Error> {
     let address = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
     let url = Url::parse(&address).map_err(|_| outbound::Error::Url(issuer.to_owned()))?;
     let answer = outbound.ask(Question::get(&url, Patience::Short)).await?;
@@ -88,7 +99,19 @@ pub async fn fetch(outbound: &Outbound, issuer: &str, named: &str) -> Result<Met
             status: answer.status.as_u16(),
         });
     }
-    read(named, &answer.body)
+    Ok(answer.body)
+}
+
+/// Where the keys of an issuer are that need not be one of people: a Kubernetes cluster says of itself hardly more.
+///
+/// # Errors
+/// It does not say.
+pub async fn keys_at(outbound: &Outbound, issuer: &str) -> Result<Url, Error> {
+    let document: Keys = serde_json::from_slice(&document(outbound, issuer).await?).map_err(|_| Error::Malformed)?;
+    if document.issuer != issuer {
+        return Err(Error::IssuerMismatch(issuer.to_owned()));
+    }
+    endpoint(issuer, "jwks_uri", &document.jwks_uri)
 }
 
 fn read(issuer: &str, document: &[u8]) -> Result<Metadata, Error> {
@@ -96,18 +119,7 @@ fn read(issuer: &str, document: &[u8]) -> Result<Metadata, Error> {
     if document.issuer != issuer {
         return Err(Error::IssuerMismatch(issuer.to_owned()));
     }
-    // A provider on this machine may use http among its own endpoints, and no other.
-    let secure = issuer.starts_with("https://");
-    let endpoint = |name: &'static str, text: &str| {
-        let url = Url::parse(text).map_err(|_| Error::Endpoint(name))?;
-        let plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
-        let scheme = url.scheme() == "https" || !secure && url.scheme() == "http" && outbound::is_this_machine(&url);
-        if plain && scheme && url.has_host() {
-            Ok(url)
-        } else {
-            Err(Error::Endpoint(name))
-        }
-    };
+    let endpoint = |name, text: &str| endpoint(issuer, name, text);
     let optional = |name, text: Option<&String>| text.map(|text| endpoint(name, text)).transpose();
     Ok(Metadata {
         authorization_endpoint: endpoint("authorization_endpoint", &document.authorization_endpoint)?,
@@ -121,6 +133,19 @@ fn read(issuer: &str, document: &[u8]) -> Result<Metadata, Error> {
             .token_endpoint_auth_methods_supported
             .unwrap_or_else(|| vec!["client_secret_basic".to_owned()]),
     })
+}
+
+/// An endpoint that an issuer names. One on this machine may use http there, and nowhere else.
+fn endpoint(issuer: &str, name: &'static str, text: &str) -> Result<Url, Error> {
+    let url = Url::parse(text).map_err(|_| Error::Endpoint(name))?;
+    let plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+    let secure = issuer.starts_with("https://");
+    let scheme = url.scheme() == "https" || !secure && url.scheme() == "http" && outbound::is_this_machine(&url);
+    if plain && scheme && url.has_host() {
+        Ok(url)
+    } else {
+        Err(Error::Endpoint(name))
+    }
 }
 
 #[cfg(test)]

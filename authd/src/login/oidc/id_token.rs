@@ -188,11 +188,11 @@ pub(super) fn subject(claims: &Map<String, Value>) -> Result<String, Error> {
         .ok_or(Error::Claim("sub"))
 }
 
-pub(super) fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+pub(crate) fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     claims.get(name).and_then(Value::as_str)
 }
 
-pub(super) fn number(claims: &Map<String, Value>, name: &str) -> Option<i64> {
+pub(crate) fn number(claims: &Map<String, Value>, name: &str) -> Option<i64> {
     let value = claims.get(name)?;
     // Some providers write times with a fraction.
     value.as_i64().or_else(|| {

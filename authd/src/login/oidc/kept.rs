@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 /// What is known, by the provider's name.
 #[derive(Debug)]
-pub(super) struct Kept<T> {
+pub(crate) struct Kept<T> {
     known: Mutex<HashMap<String, Known<T>>>,
 }
 
@@ -29,7 +29,7 @@ impl<T> Default for Kept<T> {
 
 impl<T> Kept<T> {
     /// What is known of a provider with these settings; it begins anew when they change.
-    pub(super) fn take<E>(
+    pub(crate) fn take<E>(
         &self,
         name: &str,
         settings: &impl Serialize,

@@ -1,0 +1,249 @@
+//! From a token of an issuer outside to the program that shows it (AuthProvider `jwt`): an issuer that is declared, a key of its own,
+//! and a token that is for us and good now.
+//!
+//! A decision never waits for keys: they are fetched beforehand and in the background ([`Issuers::follow`]), and a token that names a
+//! key that is not there yet is refused. No account and no session is made.
+
+mod claims;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use policy::engine::{AccountRole, Admission};
+use policy::snapshot::{Jwt, Method, Provider};
+use policy::{Principal, Said};
+use serde_json::Value;
+use tokio::sync::Notify;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::{Caller, Means};
+use crate::app::App;
+use crate::login::oidc::cached::{Cached, Wanted};
+use crate::login::oidc::discovery;
+use crate::login::oidc::jwt::{self, Token};
+use crate::login::oidc::kept::Kept;
+use crate::login::oidc::keys::{self, Keys};
+use crate::outbound::{self, Outbound};
+use crate::serving::Serving;
+
+/// How often it is looked whether keys are old, or an issuer is new.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Why a token of an issuer outside is not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// It cannot be read in one way.
+    #[error("the token cannot be read in one way")]
+    Malformed,
+    /// It is signed in a way that the AuthProvider of its issuer does not allow.
+    #[error("the token is signed in a way that was not agreed on")]
+    UnknownAlgorithm,
+    /// No key of the issuer has its name and algorithm.
+    #[error("no key of the issuer fits the token")]
+    UnknownKey,
+    /// No key of the issuer signed it.
+    #[error("the token's signature does not hold")]
+    BadSignature,
+    /// It is another kind of token, or has to be proved by more than showing it.
+    #[error("the token is of another kind")]
+    WrongType,
+    /// It is for somebody else.
+    #[error("the token is for somebody else")]
+    WrongAudience,
+    /// A claim is missing or of the wrong kind.
+    #[error("the token lacks `{0}`, or it is of the wrong kind")]
+    MissingClaim(&'static str),
+    /// It is not good any more, or not yet.
+    #[error("the token is not of now")]
+    Expired,
+    /// The keys of its issuer were never to be had.
+    #[error("the issuer's keys are not there")]
+    NoKeys,
+    /// The mappings admit no program like this.
+    #[error("the program is not admitted")]
+    NotAdmitted,
+}
+
+impl Error {
+    /// The reason as audit lines and metrics name it.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Malformed => "Malformed",
+            Self::UnknownAlgorithm => "UnknownAlgorithm",
+            Self::UnknownKey => "UnknownKey",
+            Self::BadSignature => "BadSignature",
+            Self::WrongType => "WrongType",
+            Self::WrongAudience => "WrongAudience",
+            Self::MissingClaim(_) => "MissingClaim",
+            Self::Expired => "Expired",
+            Self::NoKeys => "NoKeys",
+            Self::NotAdmitted => "NotAdmitted",
+        }
+    }
+}
+
+impl From<jwt::Error> for Error {
+    fn from(error: jwt::Error) -> Self {
+        match error {
+            jwt::Error::Malformed => Self::Malformed,
+            jwt::Error::Algorithm => Self::UnknownAlgorithm,
+            jwt::Error::NoKey => Self::UnknownKey,
+            jwt::Error::Signature => Self::BadSignature,
+        }
+    }
+}
+
+/// The issuers, with their keys.
+#[derive(Debug, Default)]
+pub struct Issuers {
+    known: Kept<Issuer>,
+    missed: Notify,
+}
+
+#[derive(Debug)]
+struct Issuer {
+    settings: Jwt,
+    outbound: Outbound,
+    keys_at: Cached<Url, discovery::Error>,
+    keys: Cached<Keys, keys::Error>,
+    /// Whether a token named a key that was not there.
+    missed: AtomicBool,
+}
+
+/// The issuer that a token names, if one of that name is declared. Nothing of the token is believed yet.
+#[must_use]
+pub fn issuer<'a>(serving: &'a Serving, token: &str) -> Option<(&'a Provider, &'a Jwt)> {
+    let mut issuers = declared(serving).peekable();
+    issuers.peek()?;
+    let named = jwt::issuer(token)?;
+    issuers.find(|(_, issuer)| issuer.issuer == named)
+}
+
+fn declared(serving: &Serving) -> impl Iterator<Item = (&Provider, &Jwt)> {
+    serving
+        .engine
+        .providers()
+        .filter_map(|provider| match &provider.method {
+            Method::Jwt(issuer) => Some((provider, issuer.as_ref())),
+            _ => None,
+        })
+}
+
+/// The program that shows a token of this issuer.
+///
+/// # Errors
+/// The token is not accepted.
+pub(super) fn identify(
+    app: &App,
+    serving: &Serving,
+    (provider, settings): (&Provider, &Jwt),
+    text: &str,
+    epoch: u64,
+) -> Result<Caller, Error> {
+    let issuer = app.issuers.issuer(provider, settings)?;
+    let token = Token::read(text, &settings.algorithms)?;
+    let Some((keys, _)) = issuer.keys.held() else {
+        app.issuers.missed.notify_one();
+        return Err(Error::NoKeys);
+    };
+    if !token.has_key(&keys) {
+        issuer.missed.store(true, Ordering::Relaxed);
+        app.issuers.missed.notify_one();
+    }
+    claims::is_shown(token.typ.as_deref())?;
+    let claims = token.verified(&keys)?;
+    let now = app.now().as_second();
+    let good = claims::check(&claims, settings, now)?;
+    let said = Said::read(provider, &Value::Object(claims));
+    let admission = serving.engine.admit(&provider.name, &said.claims, AccountRole::Pending);
+    let Admission::Admitted { roles, mut groups } = admission else {
+        return Err(Error::NotAdmitted);
+    };
+    if let Some(sync) = &provider.groups {
+        let named = said.groups.unwrap_or_default();
+        groups.extend(named.into_iter().filter(|group| !sync.ignores(group)));
+    }
+    let principal = Principal::machine(name(&provider.name, &good.subject), roles, groups);
+    let means = Means::Issued {
+        expires_at: good.expires_at,
+    };
+    Ok(serving.caller(principal, means, epoch, now))
+}
+
+/// A name that no service of an ApiKey has, as those are `namespace/service`.
+fn name(provider: &str, subject: &str) -> String {
+    format!("{provider}:{}", subject.replace('%', "%25").replace('/', "%2F"))
+}
+
+impl Issuers {
+    fn issuer(&self, provider: &Provider, settings: &Jwt) -> Result<Arc<Issuer>, Error> {
+        let begin = || {
+            Ok::<_, outbound::Error>(Issuer {
+                outbound: Outbound::new(&settings.outbound)?,
+                settings: settings.clone(),
+                keys_at: Cached::default(),
+                keys: Cached::default(),
+                missed: AtomicBool::new(false),
+            })
+        };
+        self.known
+            .take(&provider.name, settings, begin)
+            .map_err(|_| Error::NoKeys)
+    }
+
+    /// Keeps the keys of every issuer that is declared at hand, until the stop.
+    pub async fn follow(app: Arc<App>, stop: CancellationToken) {
+        let mut rounds = tokio::time::interval(EVERY);
+        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = app.issuers.missed.notified() => {}
+                _ = rounds.tick() => {}
+            }
+            let Some(serving) = app.serving() else { continue };
+            let fetching = declared(&serving).map(|(provider, settings)| async {
+                let issuer = app.issuers.issuer(provider, settings).ok();
+                let error = match &issuer {
+                    Some(issuer) => issuer.fetch(app.now()).await.err(),
+                    None => Some("its servers cannot be reached in the way that is configured".to_owned()),
+                };
+                if let Some(error) = error {
+                    tracing::debug!(provider = provider.name, error, "the keys of an issuer cannot be had");
+                }
+            });
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = futures::future::join_all(fetching) => {}
+            }
+        }
+    }
+}
+
+impl Issuer {
+    /// Fetches the keys, if they are old or one was missed.
+    async fn fetch(&self, now: Timestamp) -> Result<(), String> {
+        let fetch_address = || discovery::keys_at(&self.outbound, &self.settings.issuer);
+        let address = match &self.settings.jwks_url {
+            Some(url) => Arc::new(Url::parse(url).map_err(|error| error.to_string())?),
+            None => {
+                let taken = self.keys_at.take(now, Wanted::Fresh, fetch_address).await;
+                taken.map_err(|error| error.to_string())?.0
+            }
+        };
+        let wanted = match self.keys.held() {
+            Some((_, fetched_at)) if self.missed.swap(false, Ordering::Relaxed) => Wanted::Newer(fetched_at),
+            _ => Wanted::Fresh,
+        };
+        let fetch = || keys::fetch(&self.outbound, &address);
+        let taken = self.keys.take(now, wanted, fetch).await;
+        taken.map(drop).map_err(|error| error.to_string())
+    }
+}

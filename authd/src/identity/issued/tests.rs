@@ -1,0 +1,109 @@
+use serde_json::json;
+
+use super::claims::{Good, check, is_shown};
+use super::*;
+
+const NOW: i64 = 1_800_000_000;
+
+fn settings() -> Jwt {
+    Jwt {
+        issuer: "https://idp.example.com".to_owned(),
+        audiences: vec!["authd".to_owned(), "gate".to_owned()],
+        algorithms: vec![crds::IdTokenAlgorithm::ES256],
+        jwks_url: None,
+        outbound: policy::snapshot::Outbound::default(),
+    }
+}
+
+#[test]
+fn a27_to_a42_claims_are_what_they_should_be() {
+    let good = json!({"iss": "https://idp.example.com", "aud": "authd", "sub": "robot", "iat": NOW, "exp": NOW + 300});
+    let checked = |name: &str, value: Value| {
+        let mut claims = good.as_object().unwrap().clone();
+        match value {
+            Value::Null => claims.remove(name),
+            value => claims.insert(name.to_owned(), value),
+        };
+        check(&claims, &settings(), NOW)
+    };
+    let robot = Good {
+        subject: "robot".to_owned(),
+        expires_at: NOW + 300,
+    };
+    assert_eq!(checked("x", json!(1)), Ok(robot), "control");
+    let wrong = Err(Error::WrongAudience);
+    for (row, name, value, expected) in [
+        ("A29 list", "aud", json!(["other", "gate"]), Ok(())),
+        ("A29 missing", "aud", Value::Null, wrong),
+        ("A29 other", "aud", json!("other"), wrong),
+        ("A29 longer", "aud", json!("authd.evil"), wrong),
+        ("A29 case", "aud", json!("Authd"), wrong),
+        ("A29 empty", "aud", json!([]), wrong),
+        ("A29 object", "aud", json!({"authd": 1}), wrong),
+        ("A29 mixed", "aud", json!(["authd", 7]), wrong),
+        (
+            "A30 slash",
+            "iss",
+            json!("https://idp.example.com/"),
+            Err(Error::MissingClaim("iss")),
+        ),
+        (
+            "A30 case",
+            "iss",
+            json!("https://IDP.example.com"),
+            Err(Error::MissingClaim("iss")),
+        ),
+        (
+            "A30 http",
+            "iss",
+            json!("http://idp.example.com"),
+            Err(Error::MissingClaim("iss")),
+        ),
+        ("A30 missing", "iss", Value::Null, Err(Error::MissingClaim("iss"))),
+        ("A27 59 s ago", "exp", json!(NOW - 59), Ok(())),
+        ("A27 61 s ago", "exp", json!(NOW - 61), Err(Error::Expired)),
+        ("no exp", "exp", Value::Null, Err(Error::MissingClaim("exp"))),
+        ("exp is text", "exp", json!("soon"), Err(Error::MissingClaim("exp"))),
+        ("nbf", "nbf", json!(NOW + 61), Err(Error::Expired)),
+        ("nbf is text", "nbf", json!("soon"), Err(Error::MissingClaim("nbf"))),
+        ("iat in the future", "iat", json!(NOW + 61), Err(Error::Expired)),
+        ("A39 sub missing", "sub", Value::Null, Err(Error::MissingClaim("sub"))),
+        ("A39 sub empty", "sub", json!(""), Err(Error::MissingClaim("sub"))),
+        ("A39 sub is a number", "sub", json!(7), Err(Error::MissingClaim("sub"))),
+        ("A32 ID token", "nonce", json!("n"), Err(Error::WrongType)),
+        ("A32 ID token", "at_hash", json!("x"), Err(Error::WrongType)),
+        ("A32 logout token", "events", json!({}), Err(Error::WrongType)),
+        ("A42", "cnf", json!({"jkt": "x"}), Err(Error::WrongType)),
+        ("A42 null", "cnf", json!([]), Err(Error::WrongType)),
+    ] {
+        assert_eq!(checked(name, value).map(drop), expected, "{row}");
+    }
+}
+
+#[test]
+fn a32_a_token_that_says_that_it_is_something_else_is_none_to_be_shown() {
+    for (typ, expected) in [
+        (None, true),
+        (Some("JWT"), true),
+        (Some("at+jwt"), true),
+        (Some("application/at+jwt"), true),
+        (Some("logout+jwt"), false),
+        (Some("id_token"), false),
+        (Some("dpop+jwt"), false),
+        (Some(""), false),
+    ] {
+        assert_eq!(is_shown(typ).is_ok(), expected, "A32 {typ:?}");
+    }
+}
+
+#[test]
+fn a_program_of_an_issuer_has_a_name_that_no_service_has() {
+    for (subject, expected) in [
+        ("robot", "idp:robot"),
+        ("system:serviceaccount:ns:robot", "idp:system:serviceaccount:ns:robot"),
+        ("demo/ci", "idp:demo%2Fci"),
+        ("demo%2Fci", "idp:demo%252Fci"),
+    ] {
+        assert_eq!(name("idp", subject), expected);
+    }
+}
