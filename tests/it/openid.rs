@@ -1,9 +1,12 @@
 //! Signing in with a provider outside. Rows B, C, I, J and K of the attacks, each beside a sign-in that succeeds with the same set-up.
 
+mod back_channel;
 mod linking;
+mod machines;
 mod outbound;
 mod peers;
 mod people;
 mod redirects;
 mod relying_party;
+mod services;
 mod trial;

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use tests::browser::Visit;
+use tests::http::get;
 use tests::openid::OpenId;
 use tests::proxy::{Kind, Proxy, Site};
 use tests::window::Window;
@@ -127,4 +128,60 @@ async fn signing_out_everywhere_ends_every_other_session() {
         .done()
         .await;
     assert_eq!(gate(&place, &elsewhere).await, 401);
+}
+
+#[tokio::test]
+async fn signing_out_at_the_provider_signs_out_here_and_signing_out_here_signs_out_there() {
+    let place = Place::open("").await;
+    let end = format!("{}/session/end", place.one.issuer);
+    place
+        .arrive(Visit::new(), "/mine", "One", "alice")
+        .sees("alice@example.com")
+        .open(&end)
+        .press("Sign out")
+        .heading("Signed out at One")
+        .comes_to_see(&place.site.app("/mine"), "Continue with Provider one")
+        .done()
+        .await;
+    place
+        .arrive(Visit::new(), "/mine", "One", "alice")
+        .open(&place.site.auth("/account"))
+        .press("Sign out")
+        .heading("Sign out at One")
+        .press("Sign out")
+        .heading("You are signed out")
+        .open(&place.site.app("/mine"))
+        .choose("Continue with Provider one")
+        .heading("Sign in at One")
+        .done()
+        .await;
+}
+
+#[tokio::test]
+async fn an_account_is_linked_to_a_second_provider_and_unlinked_on_its_page() {
+    let place = Place::open("").await;
+    place
+        .two
+        .put_user("carol", &json!({"email": "carol@two.test", "groups": ["staff"]}))
+        .await;
+    place
+        .arrive(Visit::new(), "/", "One", "alice")
+        .open(&place.site.auth("/account"))
+        .heading("Your account")
+        .choose("Link")
+        .heading("Sign in at Two")
+        .fill("User", "carol")
+        .press("Sign in")
+        .heading("Your account")
+        .picture("account-linked")
+        .done()
+        .await;
+    let (alice, _) = place.session("one", "alice").await;
+    let (linked, _) = place.session("two", "carol").await;
+    let whose = async |token: &str| get(place.site.world.auths("")).bearer(token).send().await.text("id");
+    assert_eq!(
+        whose(&alice).await,
+        whose(&linked).await,
+        "either way leads to the one account"
+    );
 }

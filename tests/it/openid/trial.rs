@@ -73,6 +73,11 @@ spec:
     )
 }
 
+/// The field that names the client's secret.
+pub(super) fn secret_ref() -> &'static str {
+    "clientSecretRef: {name: openid, key: client-secret}"
+}
+
 /// The secret of the client.
 pub(super) fn secret() -> String {
     let (client_secret, ascii) = (json!(SECRET), json!(ASCII));
