@@ -4,6 +4,7 @@ mod accounts;
 mod github;
 mod google;
 mod jwt;
+mod ldap;
 mod microsoft;
 mod oidc;
 mod outbound;
@@ -17,6 +18,10 @@ pub use accounts::{Accounts, ClaimNames, TrustEmail};
 pub use github::GitHub;
 pub use google::Google;
 pub use jwt::Jwt;
+pub use ldap::{
+    ClientCertificate, Encryption, Ldap, LdapAnonymous, LdapApplication, LdapAttributes, LdapBind, LdapGroupSearch,
+    LdapGroups, LdapLimits, LdapPerson, LdapScope, LdapSearch, LdapTls, Nested,
+};
 pub use microsoft::Microsoft;
 pub use oidc::{Authentication, AuthorizeParameter, ClientAuth, DynamicRegistration, IdTokenAlgorithm, Oidc, UserInfo};
 pub use outbound::Outbound;
@@ -65,10 +70,12 @@ pub(crate) const URL_MESSAGE: &str = "must be https://HOST[:PORT][/PATH] without
       has(self.google),
       has(self.microsoft),
       has(self.github),
-      has(self.jwt)].exists_one(given, given)"
+      has(self.jwt),
+      has(self.ldap)].exists_one(given, given)"
 ).message("give exactly one kind of provider, such as `password: {}` or `oidc`"))]
 #[x_kube(validation = Rule::new("!has(self.password) || (!has(self.claims) && !has(self.accounts))").message("`claims` and `accounts` are for providers outside: leave them out beside `password`"))]
 #[x_kube(validation = Rule::new("!has(self.jwt) || !has(self.accounts)").message("`accounts` are for people: leave them out beside `jwt`, which makes none"))]
+#[x_kube(validation = Rule::new("!has(self.ldap) || !has(self.claims)").message("`claims` are for OpenID providers: name the attributes of a directory in `ldap.attributes`"))]
 pub struct AuthProviderSpec {
     /// What people read on the sign-in page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,6 +99,9 @@ pub struct AuthProviderSpec {
     /// An issuer of tokens that programs show as they are, such as a Kubernetes cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwt: Option<Jwt>,
+    /// A directory, such as OpenLDAP or Active Directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ldap: Option<Ldap>,
     /// Which claims of a provider outside say what. Absent: the names that OpenID gives them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claims: Option<ClaimNames>,

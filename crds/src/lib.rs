@@ -30,8 +30,9 @@ pub use access_policy::{AccessPolicy, AccessPolicySpec, AccessRule, Allow, Mode}
 pub use api_key::{ApiKey, ApiKeySpec, Endpoint, Owner, Rotation};
 pub use auth_provider::{
     Accounts, AuthProvider, AuthProviderSpec, Authentication, AuthorizeParameter, ClaimNames, ClientAuth,
-    DynamicRegistration, GitHub, Google, IdTokenAlgorithm, Jwt, Microsoft, Oidc, Outbound, Password, TrustEmail,
-    UserInfo,
+    ClientCertificate, DynamicRegistration, Encryption, GitHub, Google, IdTokenAlgorithm, Jwt, Ldap, LdapAnonymous,
+    LdapApplication, LdapAttributes, LdapBind, LdapGroupSearch, LdapGroups, LdapLimits, LdapPerson, LdapScope, LdapSearch,
+    LdapTls, Microsoft, Nested, Oidc, Outbound, Password, TrustEmail, UserInfo,
 };
 pub use authd::{
     AdminContact, Algorithm, ApiKeys, Authd, AuthdSpec, BootstrapAdmin, DefaultRole, Passwords, RateLimit, RateLimits,

@@ -284,6 +284,98 @@ fn a_provider_and_a_mapping_are_refused_with_a_reason() {
 }
 
 #[test]
+fn a_directory_is_refused_with_a_reason() {
+    let secret = json!({"name": "ldap", "key": "password"});
+    let ldap = |changed: Value| {
+        let mut ldap = json!({
+            "urls": ["ldaps://ldap.example.com"],
+            "bind": {"application": {"name": "cn=app", "passwordSecretRef": secret}},
+            "search": {"base": "dc=example", "filter": "(uid={username})"},
+        });
+        for (name, value) in changed.as_object().unwrap() {
+            ldap[name] = value.clone();
+        }
+        ldap.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        json!({"ldap": ldap})
+    };
+    for (changed, expected) in [
+        (json!({}), &[][..]),
+        (
+            json!({"urls": ["ldap://ldap.example.com:1389", "ldaps://10.0.0.1/", "ldaps://[::1]:636"]}),
+            &[],
+        ),
+        (
+            json!({"urls": ["ldapi:///var/run/slapd"]}),
+            &["each must be ldaps://HOST"],
+        ),
+        (
+            json!({"urls": ["https://ldap.example.com"]}),
+            &["each must be ldaps://HOST"],
+        ),
+        (
+            json!({"urls": ["ldaps://user@ldap.example.com"]}),
+            &["each must be ldaps://HOST"],
+        ),
+        (
+            json!({"urls": ["ldaps://ldap.example.com/dc=example"]}),
+            &["each must be ldaps://HOST"],
+        ),
+        (json!({"encryption": "None"}), &["is for `ldap://` alone"]),
+        (json!({"encryption": "None", "urls": ["ldap://127.0.0.1"]}), &[]),
+        (
+            json!({"encryption": "None", "urls": ["ldap://127.0.0.1"], "tls": {}}),
+            &["leave one of them out"],
+        ),
+        (json!({"bind": {}}), &["exactly one of `application`"]),
+        (json!({"bind": {"anonymous": {}}}), &[]),
+        (
+            json!({"bind": {"anonymous": {}, "person": {"dn": "uid={username}"}}}),
+            &["give exactly one", "exactly one of `application`"],
+        ),
+        (json!({"search": null}), &["give exactly one"]),
+        (
+            json!({"search": null, "bind": {"person": {"dn": "uid={username}"}}}),
+            &[],
+        ),
+        (
+            json!({"search": null, "bind": {"person": {"dn": "uid=ann"}}}),
+            &["write `{username}`"],
+        ),
+        (
+            json!({"search": {"base": "", "filter": "(uid=ann)"}}),
+            &["write `{username}`"],
+        ),
+        (json!({"groups": {"attribute": "memberOf"}}), &[]),
+        (json!({"groups": {}}), &["exactly one of `attribute` and `search`"]),
+        (
+            json!({"groups": {"attribute": "memberOf", "nested": "InChain"}}),
+            &["needs `within`"],
+        ),
+        (
+            json!({"groups": {"attribute": "memberOf", "nested": "InChain", "within": "dc=example"}}),
+            &[],
+        ),
+        (
+            json!({"groups": {"search": {"base": "", "filter": "(member={dn})"}}}),
+            &[],
+        ),
+        (
+            json!({"groups": {"search": {"base": "", "filter": "(cn=staff)"}}}),
+            &["write `{dn}` or `{username}`"],
+        ),
+    ] {
+        check("AuthProvider", &ldap(changed), expected);
+    }
+    let mut claims = ldap(json!({}));
+    claims["claims"] = json!({"email": "mail"});
+    check(
+        "AuthProvider",
+        &claims,
+        &["name the attributes of a directory in `ldap.attributes`"],
+    );
+}
+
+#[test]
 fn an_openid_provider_is_refused_with_a_reason() {
     let oidc = |changed: Value| {
         let mut oidc = json!({"issuer": "https://idp.example.com", "clientId": "authd"});

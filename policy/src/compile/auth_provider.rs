@@ -3,6 +3,7 @@
 mod github;
 mod google;
 mod jwt;
+mod ldap;
 mod microsoft;
 mod oidc;
 mod outbound;
@@ -59,6 +60,7 @@ fn method(scope: &Scope<'_>, resource: &AuthProvider) -> Result<Method, Problem>
             .as_ref()
             .map(|github| github::compile(scope, resource, github)),
         spec.jwt.as_ref().map(|jwt| jwt::compile(scope, resource, jwt)),
+        spec.ldap.as_ref().map(|ldap| ldap::compile(scope, resource, ldap)),
     ];
     let mut given = kinds.into_iter().flatten();
     match (given.next(), given.next()) {

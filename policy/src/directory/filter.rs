@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use reader::Reader;
 
 /// A filter, with the text that it was read from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Filter {
     text: String,
@@ -215,6 +215,12 @@ impl Value {
             Piece::Place(Place::Dn) => dn.as_bytes(),
         });
         bytes.copied().collect()
+    }
+}
+
+impl std::fmt::Debug for Filter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
     }
 }
 

@@ -5,6 +5,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::Grant;
+use crate::directory::Directory;
 use crate::email;
 use crate::engine::roles::glob;
 use crate::secret::Secret;
@@ -46,6 +47,8 @@ pub enum Method {
     GitHub(Box<GitHub>),
     /// An issuer whose tokens programs show.
     Jwt(Box<Jwt>),
+    /// A directory.
+    Ldap(Box<Directory>),
 }
 
 impl Method {
@@ -55,11 +58,20 @@ impl Method {
         matches!(self, Self::Password)
     }
 
+    /// The directory, where it is one.
+    #[must_use]
+    pub fn directory(&self) -> Option<&Directory> {
+        match self {
+            Self::Ldap(directory) => Some(directory),
+            Self::Password | Self::Oidc(_) | Self::GitHub(_) => None,
+        }
+    }
+
     /// Whether people sign in on pages of the provider, to which a link on the sign-in page leads.
     #[must_use]
     pub fn is_elsewhere(&self) -> bool {
         match self {
-            Self::Password | Self::Jwt(_) => false,
+            Self::Password | Self::Jwt(_) | Self::Ldap(_) => false,
             Self::Oidc(_) | Self::GitHub(_) => true,
         }
     }

@@ -40,7 +40,7 @@ pub(super) fn compile(
     Ok(Outbound { allowed_networks, ca })
 }
 
-fn certificates(
+pub(super) fn certificates(
     scope: &Scope<'_>,
     resource: &AuthProvider,
     field: &str,
