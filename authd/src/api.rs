@@ -6,6 +6,7 @@ pub mod body;
 pub mod caller;
 pub mod config;
 pub mod keys;
+pub mod ldap;
 pub mod profile;
 pub mod refusal;
 pub mod sessions;

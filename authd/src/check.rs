@@ -13,6 +13,7 @@ use crate::config::{self, Output};
 use crate::login::oidc::probe::{self, Probe};
 use crate::login::oidc::{Error, Relying};
 use crate::print;
+use crate::probe::Finding;
 use crate::source::{self, counted};
 
 /// Prints every problem of a folder.
@@ -21,6 +22,10 @@ use crate::source::{self, counted};
 /// The result cannot be printed.
 pub fn run(check: &config::Check) -> anyhow::Result<ExitCode> {
     let mut outcome = source::folder(&check.resources, check.instance.as_deref())?;
+    let findings = match &outcome.ready {
+        Some(ready) if check.probe => asked(ready, check.probe_user.as_deref())?,
+        _ => Vec::new(),
+    };
     let ready = outcome.ready.take();
     let digest = ready.as_ref().map(|ready| ready.digest.clone());
     let probes = match ready.filter(|_| check.probe) {
@@ -42,6 +47,7 @@ pub fn run(check: &config::Check) -> anyhow::Result<ExitCode> {
             let mut said = json!({"problems": problems, "snapshot": digest});
             if check.probe {
                 said["probes"] = probes.iter().map(as_json).collect();
+                said["directories"] = json!(findings);
             }
             print::line(said);
         }
@@ -53,9 +59,11 @@ pub fn run(check: &config::Check) -> anyhow::Result<ExitCode> {
                 None => eprintln!("{} in `{}`", counted(outcome.problems.len()), check.resources.display()),
             }
             probes.iter().for_each(write);
+            findings.iter().for_each(print::line);
         }
     }
-    let reached = probes.iter().all(|probe| probe.failure.is_none());
+    let works = findings.iter().all(|finding| finding.reason.is_none());
+    let reached = works && probes.iter().all(|probe| probe.failure.is_none());
     Ok(if outcome.problems.is_empty() && reached {
         ExitCode::SUCCESS
     } else {
@@ -97,6 +105,12 @@ fn write(probe: &Probe) {
         )),
         Some(error) => print::line(format_args!("AuthProvider {provider}: {}: {error}", error.reason())),
     }
+}
+
+/// Asks the servers of every directory.
+fn asked(ready: &source::Ready, user: Option<&str>) -> anyhow::Result<Vec<Finding>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(crate::probe::run(&ready.snapshot, user, Clock::system().now())))
 }
 
 /// Writes a Snapshot file.

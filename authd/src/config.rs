@@ -186,9 +186,12 @@ pub struct Check {
     /// The Authd to compile for, where the folder holds more than one.
     #[arg(long, value_name = "NAMESPACE/NAME")]
     pub instance: Option<String>,
-    /// Try whether the providers whose pages people sign in on can be reached, as they are configured, from here.
+    /// Try whether the servers of every provider can be reached from here, as they are configured, and say what does not work.
     #[arg(long)]
     pub probe: bool,
+    /// With `--probe`: show what each directory says of this user name, attribute by attribute.
+    #[arg(long, value_name = "NAME", requires = "probe")]
+    pub probe_user: Option<String>,
     /// How to print.
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,

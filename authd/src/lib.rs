@@ -31,6 +31,7 @@ pub mod outbound;
 pub mod own_secrets;
 pub mod pages;
 mod print;
+mod probe;
 pub mod proxy_auth;
 pub mod random;
 #[cfg(test)]

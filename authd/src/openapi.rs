@@ -45,6 +45,14 @@ const ROUTES: &[Route] = &[
     ),
     Route(
         "post",
+        "/api/v1/auths/ldap",
+        "public",
+        "Sign in with a directory",
+        Some("DirectorySignIn"),
+        answers::<Session>(),
+    ),
+    Route(
+        "post",
         "/api/v1/auths/signup",
         "public",
         "Make an account of one's own, where that is switched on",
@@ -288,6 +296,10 @@ fn requests() -> Map<String, Value> {
     let schemas = json!({
         "Error": object(&["detail", "code"], json!({"detail": text(), "code": text()})),
         "SignIn": object(&["email", "password"], json!({"email": text(), "password": text()})),
+        "DirectorySignIn": object(&["user", "password"], json!({
+            "user": text(), "password": text(),
+            "provider": {"type": "string", "description": "The AuthProvider, where there is more than one directory"},
+        })),
         "NewAccount": object(&["name", "email", "password"], json!({
             "name": text(), "email": text(), "password": text(), "profile_image_url": text(),
             "role": {"enum": ["pending", "user", "admin"], "description": "For `add` alone"},

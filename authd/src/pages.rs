@@ -25,7 +25,7 @@ use http::{HeaderMap, StatusCode};
 pub use account::{Account, Form, FreshKey, KeyRow, Link, Notice, PasswordRules, Place, Refused, SessionRow, WayRow};
 pub use headers::headers;
 pub use notice::{Denied, Error, NotFound, Pending, SignedOut};
-pub use sign_in::{PasswordForm, Provider, Refusal, SignIn};
+pub use sign_in::{Choice, Names, PasswordForm, Provider, Refusal, SignIn};
 pub use style::{stylesheet, stylesheet_path};
 
 /// What every page says about the instance that serves it.

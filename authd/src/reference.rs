@@ -79,7 +79,7 @@ fn the_page_of_the_api_is_what_is_served() {
 }
 
 /// What an audit line may say, and where the code lists it: title, column, file, and the line on which the list begins.
-const AUDIT: [(&str, &str, &str, &str); 8] = [
+const AUDIT: [(&str, &str, &str, &str); 9] = [
     ("Fields", "field", "authd/src/audit.rs", "pub struct Event {"),
     ("Events", "`event`", "authd/src/audit.rs", "pub enum Kind {"),
     (
@@ -117,6 +117,12 @@ const AUDIT: [(&str, &str, &str, &str); 8] = [
         "`reason`",
         "authd/src/login/password.rs",
         "pub enum Error {",
+    ),
+    (
+        "Reasons why a directory does not vouch for somebody",
+        "`reason`",
+        "authd/src/login/directory/failure.rs",
+        "pub enum Failure {",
     ),
 ];
 

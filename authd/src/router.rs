@@ -13,7 +13,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use crate::admin::{self, Admin};
-use crate::api::{config, keys, profile, sessions, sign_in, users, well_known};
+use crate::api::{config, keys, ldap, profile, sessions, sign_in, users, well_known};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::pages::csrf::same_origin;
@@ -28,6 +28,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 pub fn public(app: Arc<App>) -> Router {
     let auths = Router::new()
         .route("/signin", post(sign_in::sign_in))
+        .route("/ldap", post(ldap::sign_in))
         .route("/signup", post(sign_in::sign_up))
         .route("/signout", post(sign_in::sign_out))
         .route("/add", post(sign_in::add))

@@ -2,6 +2,7 @@
 
 mod announce;
 mod configuration;
+mod directories;
 mod housekeeping;
 mod reload;
 mod replicate;
@@ -95,6 +96,9 @@ async fn begin(serve: Serve) -> anyhow::Result<ExitCode> {
     tasks
         .running
         .spawn(Issuers::follow(Arc::clone(&app), tasks.stop.clone()));
+    tasks
+        .running
+        .spawn(directories::run(Arc::clone(&app), tasks.stop.clone()));
     let serving = changes.serving();
     changes.follow(&app, &serve, &tasks);
 

@@ -2,6 +2,7 @@
 //!
 //! Each request takes one [`Serving`] at the top and passes it down, so that every decision is made by exactly one Snapshot.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use url::Url;
 use crate::cookie;
 use crate::identity::headers::{self, Headers};
 use crate::identity::{Caller, Means as Shown};
+use crate::login::directory::Directory;
 use crate::login::hashing::Hashing;
 use crate::login::policy::Policy;
 use crate::pages::Site;
@@ -55,6 +57,8 @@ pub struct Serving {
     pub hashing: Arc<Hashing>,
     /// What a new password must be like.
     pub passwords: Policy,
+    /// The directories that people sign in with, by provider.
+    pub directories: BTreeMap<String, Arc<Directory>>,
     headers: Headers,
     anonymous: Arc<Caller>,
     /// The TLS of the listeners that proxies ask on; `None`: plain.
@@ -146,6 +150,7 @@ impl Serving {
                 settings,
                 before.and_then(|before| Some((before.settings(), before.secured.as_ref()?))),
             )?,
+            directories: directories(&engine, before),
             decisions: Cache::new(REMEMBERED_DECISIONS),
             engine,
         })
@@ -272,6 +277,21 @@ fn sealing(settings: &Settings, means: &Means<'_>) -> Result<Keyring, NoKey> {
         return Keyring::new([&means.sealing_key.expose_secret()[..]]);
     }
     Keyring::new(settings.encryption_keys.iter().map(policy::secret::expose))
+}
+
+/// Directories whose settings stay the same keep their connections.
+fn directories(engine: &Engine, before: Option<&Serving>) -> BTreeMap<String, Arc<Directory>> {
+    let mut directories = BTreeMap::new();
+    for provider in engine.providers() {
+        let Some(settings) = provider.method.directory() else {
+            continue;
+        };
+        let known = before.and_then(|before| before.directories.get(&provider.name));
+        let known = known.filter(|known| known.is_as(settings)).map(Arc::clone);
+        let directory = known.unwrap_or_else(|| Arc::new(Directory::new(settings)));
+        directories.insert(provider.name.clone(), directory);
+    }
+    directories
 }
 
 fn limits(settings: &Settings, guesses: &Guesses) -> RateLimits {

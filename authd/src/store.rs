@@ -21,6 +21,7 @@ pub use sessions::{NewSession, Session};
 pub use users::{Direction, NewUser, Order, Profile, Role, UnknownRole, User, UserPage, UserQuery};
 
 mod access;
+mod again;
 mod arrivals;
 mod file;
 mod grants;

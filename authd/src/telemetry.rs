@@ -51,7 +51,7 @@ pub struct Metric {
 }
 
 /// Every metric.
-pub const METRICS: [Metric; 14] = [
+pub const METRICS: [Metric; 15] = [
     counter(
         "authd_checks_total",
         &["dialect", "outcome"],
@@ -67,6 +67,11 @@ pub const METRICS: [Metric; 14] = [
         "authd_sign_ins_total",
         &["provider", "outcome", "reason"],
         "Attempts to sign in",
+    ),
+    counter(
+        "authd_revalidations_total",
+        &["provider", "outcome"],
+        "People who are signed in and whom their provider was asked about again",
     ),
     counter(
         "authd_tokens_refused_total",

@@ -31,8 +31,8 @@ pub use api_key::{ApiKey, ApiKeySpec, Endpoint, Owner, Rotation};
 pub use auth_provider::{
     Accounts, AuthProvider, AuthProviderSpec, Authentication, AuthorizeParameter, ClaimNames, ClientAuth,
     ClientCertificate, DynamicRegistration, Encryption, GitHub, Google, IdTokenAlgorithm, Jwt, Ldap, LdapAnonymous,
-    LdapApplication, LdapAttributes, LdapBind, LdapGroupSearch, LdapGroups, LdapLimits, LdapPerson, LdapScope, LdapSearch,
-    LdapTls, Microsoft, Nested, Oidc, Outbound, Password, TrustEmail, UserInfo,
+    LdapApplication, LdapAttributes, LdapBind, LdapGroupSearch, LdapGroups, LdapLimits, LdapPerson, LdapScope,
+    LdapSearch, LdapTls, Microsoft, Nested, Oidc, Outbound, Password, TrustEmail, UserInfo,
 };
 pub use authd::{
     AdminContact, Algorithm, ApiKeys, Authd, AuthdSpec, BootstrapAdmin, DefaultRole, Passwords, RateLimit, RateLimits,

@@ -42,6 +42,8 @@ mod ingresses;
 #[cfg(test)]
 mod kubernetes;
 #[cfg(test)]
+mod ldap;
+#[cfg(test)]
 mod open_redirects;
 #[cfg(test)]
 mod openapi;

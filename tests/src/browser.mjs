@@ -23,6 +23,7 @@ page.on('pageerror', (error) => refused.push(String(error)));
 const verbs = {
   open: (url) => page.goto(url),
   fill: (label, text) => page.getByLabel(label, { exact: true }).fill(text),
+  select: (label, option) => page.getByLabel(label, { exact: true }).selectOption({ label: option }),
   press: (name) => page.getByRole('button', { name, exact: true }).first().click(),
   choose: (name) => page.getByRole('link', { name, exact: true }).click(),
   type: (text) => page.keyboard.type(text),

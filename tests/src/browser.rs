@@ -73,6 +73,11 @@ impl Visit {
         self.then(json!(["fill", label, text]))
     }
 
+    /// Chooses what is so called in the list with this label.
+    pub fn select(self, label: &str, option: &str) -> Self {
+        self.then(json!(["select", label, option]))
+    }
+
     /// Presses the first button with this name.
     pub fn press(self, button: &str) -> Self {
         self.then(json!(["press", button]))

@@ -264,8 +264,10 @@ pub struct PublicConfig {
     pub status: bool,
     /// What the instance is called.
     pub name: String,
-    /// Ways to sign in elsewhere.
+    /// Ways to sign in with accounts that are kept elsewhere.
     pub oauth: Elsewhere,
+    /// The directories that are signed in with at `/api/v1/auths/ldap`.
+    pub ldap: Elsewhere,
     /// What is switched on.
     pub features: Features,
     /// `true` while there is no account.
@@ -273,7 +275,7 @@ pub struct PublicConfig {
     pub onboarding: Option<bool>,
 }
 
-/// Ways to sign in elsewhere.
+/// Ways to sign in with accounts that are kept elsewhere.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Elsewhere {
     /// What each is called, by the name of its AuthProvider.

@@ -7,12 +7,14 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use crds::DefaultRole;
 use http::{HeaderValue, StatusCode, header};
+use policy::snapshot::Method;
 
 use super::answers::{EffectiveConfig, Elsewhere, Features, PublicConfig};
 use super::caller::Admin;
 use super::{Answer, serving};
 use crate::app::App;
 use crate::error::ApiError;
+use crate::serving::Serving;
 use crate::store::Role;
 
 /// `GET /api/config`: no count of users, no version.
@@ -22,28 +24,33 @@ use crate::store::Role;
 pub async fn public(State(app): State<Arc<App>>) -> Answer<Json<PublicConfig>> {
     let serving = serving(&app)?;
     let settings = serving.settings();
-    let elsewhere = serving
-        .engine
-        .providers()
-        .filter(|provider| provider.method.is_elsewhere());
+    let ldap = providers(&serving, |method| method.directory().is_some());
+    let enable_ldap = !ldap.providers.is_empty();
     Ok(Json(PublicConfig {
         status: true,
         name: settings.display_name.clone(),
-        oauth: Elsewhere {
-            providers: elsewhere
-                .map(|provider| (provider.name.clone(), provider.display_name.clone()))
-                .collect(),
-        },
+        oauth: providers(&serving, Method::is_elsewhere),
+        ldap,
         features: Features {
             auth: true,
             auth_trusted_header: false,
-            enable_ldap: false,
+            enable_ldap,
             enable_api_keys: settings.api_keys.enabled,
             enable_signup: settings.signup.is_some(),
             enable_login_form: serving.password_provider().is_some(),
         },
         onboarding: (app.store.count_users().await? == 0).then_some(true),
     }))
+}
+
+/// The providers whose method is such, by what people call them.
+fn providers(serving: &Serving, is_such: impl Fn(&Method) -> bool) -> Elsewhere {
+    let such = serving.engine.providers().filter(|provider| is_such(&provider.method));
+    Elsewhere {
+        providers: such
+            .map(|provider| (provider.name.clone(), provider.display_name.clone()))
+            .collect(),
+    }
 }
 
 /// `GET /api/v1/auths/admin/config`: the settings in force. They come from the resources alone.

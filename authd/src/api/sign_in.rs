@@ -194,7 +194,8 @@ pub async fn sign_out(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer
     Ok(response)
 }
 
-fn session_answer(serving: &Serving, user: &User, token: &Token) -> Response {
+/// The answer to somebody who signed in.
+pub(super) fn session_answer(serving: &Serving, user: &User, token: &Token) -> Response {
     let body = Session {
         token: token.text.clone(),
         token_type: "Bearer",

@@ -261,6 +261,40 @@ async fn signed_in(app: &App, serving: &Serving, arrived: Arrived) -> Result<Sig
     }
 }
 
+/// Takes over what a provider says now of somebody who is signed in.
+///
+/// # Errors
+/// It says nothing that can be used, or nothing could be written; or they are not admitted any more, which is written all the same.
+pub async fn again(
+    app: &App,
+    serving: &Serving,
+    provider: &Provider,
+    known: &Identity,
+    claims: Value,
+) -> Result<(), Error> {
+    if claims.to_string().len() > MAX_CLAIMS {
+        return Err(Error::Unusable);
+    }
+    let user = app.store.user_by_id(known.user_id).await?.ok_or(Error::Disabled)?;
+    let said = Said::read(provider, &claims);
+    let groups = groups(app, provider, &said, user.id).await?;
+    let identity = Identity {
+        claims,
+        updated_at: app.now(),
+        ..known.clone()
+    };
+    if app.store.note_again(&identity, groups.as_deref()).await? == ClaimsChange::Changed {
+        app.accounts_changed();
+    }
+    if !provider.accounts.allows(said.email.as_deref()) {
+        return Err(Error::Domain);
+    }
+    match admitted(serving, provider, &said, user.role) {
+        Admission::Refused => Err(Error::NotAdmitted),
+        Admission::Admitted { .. } | Admission::Pending => Ok(()),
+    }
+}
+
 /// Whose account it is, and the role that an administrator gave it.
 async fn account(
     app: &App,

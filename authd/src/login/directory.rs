@@ -13,6 +13,7 @@ mod failure;
 mod groups;
 mod message;
 mod pool;
+mod probe;
 mod state;
 mod tls;
 
@@ -26,6 +27,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 
 pub use failure::Failure;
+pub use probe::Step;
 
 use connection::Connection;
 use message::{Entry, Places, Search};
@@ -66,6 +68,19 @@ impl Directory {
         }
     }
 
+    /// Whether it is asked as these settings say.
+    #[must_use]
+    pub fn is_as(&self, settings: &settings::Directory) -> bool {
+        let written = |settings| serde_json::to_vec(settings).ok();
+        written(&self.settings) == written(settings)
+    }
+
+    /// Whether somebody can be looked up without their password.
+    #[must_use]
+    pub fn looks_up(&self) -> bool {
+        !matches!(self.settings.bind, Bind::Person(_))
+    }
+
     /// Finds whoever has this name and password.
     ///
     /// # Errors
@@ -93,7 +108,7 @@ impl Directory {
     /// # Errors
     /// They are gone or kept out ([`Failure::is_of_the_person`]), or the directory does not say.
     pub async fn look_up(&self, subject: &str, now: Timestamp) -> Result<Person, Failure> {
-        if matches!(self.settings.bind, Bind::Person(_)) {
+        if !self.looks_up() {
             return Err(Failure::NotLookedUp);
         }
         let id = entry::has_subject(&self.settings.attributes.id, subject);

@@ -35,6 +35,8 @@ pub(super) fn sign_in<'a>(site: &'a Site, origins: &'a [url::Origin]) -> SignIn<
         password: Some(PasswordForm {
             csrf: "csrf-token",
             email: "",
+            names: Names::Email,
+            choices: &[],
         }),
         providers: &PROVIDERS,
         return_to: Some("https://grafana.example.com/d/1?a=1&b=2"),
@@ -108,6 +110,8 @@ fn sign_ins() -> Vec<(&'static str, Response)> {
         let password = Some(PasswordForm {
             csrf: "csrf-token",
             email,
+            names: Names::Email,
+            choices: &[],
         });
         SignIn {
             refusal: Some(refusal),
@@ -134,6 +138,21 @@ fn sign_ins() -> Vec<(&'static str, Response)> {
         again: true,
         ..sign_in(&site, &origins)
     };
+    let choices = ["accounts", "corporate"].map(|name| Choice {
+        name,
+        title: name,
+        is_chosen: name == "corporate",
+    });
+    let directories = SignIn {
+        refusal: Some(Refusal::Directory),
+        password: Some(PasswordForm {
+            csrf: "csrf-token",
+            email: "alice",
+            names: Names::Either,
+            choices: &choices,
+        }),
+        ..sign_in(&site, &[])
+    };
     let wait = Refusal::TooMany { retry_after: 140 };
     vec![
         ("sign_in", sign_in(&site, &origins).respond()),
@@ -142,6 +161,7 @@ fn sign_ins() -> Vec<(&'static str, Response)> {
         ("sign_in_elsewhere", elsewhere.respond()),
         ("sign_in_nowhere", nowhere.respond()),
         ("sign_in_wrong", refused(Refusal::Credentials, "alice@example.com")),
+        ("sign_in_directories", directories.respond()),
         ("sign_in_wait", refused(wait, "alice@example.com")),
         ("sign_in_stale", refused(Refusal::StaleForm, "")),
         ("sign_in_provider", refused(Refusal::Provider, "")),

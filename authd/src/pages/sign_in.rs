@@ -1,4 +1,4 @@
-//! How does a person sign in: one form for e-mail and password, and links to the other providers.
+//! How does a person sign in: one form for a name and a password, wherever that is, and links to the other providers.
 
 use askama::Template;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -13,7 +13,7 @@ use super::{Page, Site};
 pub struct SignIn<'a> {
     /// The instance.
     pub site: &'a Site,
-    /// The form for e-mail and password, posted to `/login`; absent where no password provider is declared.
+    /// The form for name and password, posted to `/login`; absent where no provider with passwords and no directory is declared.
     pub password: Option<PasswordForm<'a>>,
     /// The other ways in, in the order they are shown.
     pub providers: &'a [Provider<'a>],
@@ -27,13 +27,57 @@ pub struct SignIn<'a> {
     pub form_origins: &'a [url::Origin],
 }
 
-/// What fills the form for e-mail and password.
+/// What fills the form for name and password.
 #[derive(Debug)]
 pub struct PasswordForm<'a> {
     /// The token for `csrf::Purpose::SignIn`.
     pub csrf: &'a str,
     /// What was typed before, or empty.
     pub email: &'a str,
+    /// What people type as their name.
+    pub names: Names,
+    /// Where their password may be, where that is to be chosen.
+    pub choices: &'a [Choice<'a>],
+}
+
+/// What people type as their name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Names {
+    /// An e-mail address.
+    Email,
+    /// A user name.
+    Username,
+    /// One or the other, by what they choose.
+    Either,
+}
+
+/// A place where somebody's password may be.
+#[derive(Debug)]
+pub struct Choice<'a> {
+    /// The name of the `AuthProvider`.
+    pub name: &'a str,
+    /// Its name for people.
+    pub title: &'a str,
+    /// Whether it is chosen.
+    pub is_chosen: bool,
+}
+
+impl PasswordForm<'_> {
+    fn label(&self) -> &'static str {
+        match self.names {
+            Names::Email => "E-mail",
+            Names::Username => "User name",
+            Names::Either => "E-mail or user name",
+        }
+    }
+
+    /// The kind of field: browsers accept nothing but an address in one of type `email`.
+    fn kind(&self) -> &'static str {
+        match self.names {
+            Names::Email => "email",
+            Names::Username | Names::Either => "text",
+        }
+    }
 }
 
 /// A link to another way in: `/oauth/{name}/login`.
@@ -50,6 +94,8 @@ pub struct Provider<'a> {
 pub enum Refusal {
     /// The e-mail, the password or both are wrong, or the account may not sign in.
     Credentials,
+    /// A directory does not vouch for the person, or cannot.
+    Directory,
     /// Too many failures.
     TooMany {
         /// Seconds until another attempt is looked at.
@@ -90,7 +136,7 @@ impl SignIn<'_> {
     }
 
     fn fields_are_wrong(&self) -> bool {
-        self.refusal == Some(Refusal::Credentials)
+        matches!(self.refusal, Some(Refusal::Credentials | Refusal::Directory))
     }
 }
 
@@ -113,7 +159,7 @@ impl Page for SignIn<'_> {
 impl Refusal {
     fn status(self) -> StatusCode {
         match self {
-            Self::Credentials | Self::Provider => StatusCode::BAD_REQUEST,
+            Self::Credentials | Self::Directory | Self::Provider => StatusCode::BAD_REQUEST,
             Self::StaleForm => StatusCode::FORBIDDEN,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -123,6 +169,9 @@ impl Refusal {
     fn text(&self) -> String {
         match self {
             Self::Credentials => "The e-mail or the password is not right.".to_owned(),
+            Self::Directory => {
+                "Signing in did not work. Check the user name and the password, or try again later.".to_owned()
+            }
             Self::TooMany { retry_after } => {
                 format!("Too many attempts. Try again in {}.", span(*retry_after))
             }

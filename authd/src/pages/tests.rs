@@ -22,6 +22,7 @@ fn each_page_has_the_status_that_goes_with_what_it_says() {
     let expected = HashMap::from([
         ("sign_in_wrong", 400),
         ("sign_in_provider", 400),
+        ("sign_in_directories", 400),
         ("sign_in_wait", 429),
         ("sign_in_stale", 403),
         ("sign_in_unavailable", 503),
@@ -211,10 +212,17 @@ async fn what_comes_from_outside_is_escaped() {
         name: "a/../b?c",
         title: nasty,
     }];
+    let choices = [Choice {
+        name: nasty,
+        title: nasty,
+        is_chosen: true,
+    }];
     let page = SignIn {
         password: Some(PasswordForm {
             csrf: nasty,
             email: nasty,
+            names: Names::Either,
+            choices: &choices,
         }),
         return_to: Some(nasty),
         providers: &providers,

@@ -14,11 +14,13 @@ use super::posted::{Asked, Posted};
 use super::visitor::{Visitor, origins};
 use crate::app::App;
 use crate::cookie;
+use crate::login::ldap;
 use crate::login::oidc::logout;
+use crate::login::outcome::SignedIn;
 use crate::login::password::{self, Typed};
 use crate::login::sign_out;
 use crate::pages::csrf::Purpose;
-use crate::pages::{Page, PasswordForm, Provider, Refusal, SignIn, SignedOut};
+use crate::pages::{Choice, Names, Page, PasswordForm, Provider, Refusal, SignIn, SignedOut};
 
 /// `GET /login`. Somebody who is signed in already goes on at once, unless they have to sign in again.
 pub async fn show(visitor: Visitor, asked: Asked) -> Response {
@@ -34,6 +36,8 @@ pub async fn show(visitor: Visitor, asked: Asked) -> Response {
 pub struct Typing {
     email: String,
     password: SecretString,
+    /// The AuthProvider, where there is a choice.
+    provider: Option<String>,
     #[serde(default)]
     csrf: String,
     return_to: Option<String>,
@@ -44,16 +48,15 @@ pub struct Typing {
 /// `POST /login`: on to where the person wanted to go (303), or the page again with what is wrong.
 pub async fn post(State(app): State<Arc<App>>, visitor: Visitor, Posted(posted): Posted<Typing>) -> Response {
     let return_to = visitor.return_to(posted.return_to.as_deref());
-    let again = posted.prompt.as_deref() == Some("login");
-    if !visitor.posted(Purpose::SignIn, &posted.csrf) {
-        let refusal = (again, Some(Refusal::StaleForm));
-        return page(&visitor, &posted.email, return_to.as_deref(), refusal);
-    }
-    let typed = Typed {
+    let before = Before {
+        again: posted.prompt.as_deref() == Some("login"),
         email: &posted.email,
-        password: posted.password,
+        provider: posted.provider.as_deref(),
     };
-    match password::sign_in(&app, &visitor.serving, typed, visitor.origin.device()).await {
+    if !visitor.posted(Purpose::SignIn, &posted.csrf) {
+        return form(&visitor, before, return_to.as_deref(), Some(Refusal::StaleForm));
+    }
+    match sign_in(&app, &visitor, before, posted.password).await {
         Ok(signed_in) => {
             // A session that was there before does not outlive signing in again.
             if let Some(before) = &visitor.session {
@@ -67,11 +70,42 @@ pub async fn post(State(app): State<Arc<App>>, visitor: Visitor, Posted(posted):
             }
             response
         }
-        Err(error) => {
-            let refusal = (again, Some(refusal(&error)));
-            page(&visitor, &posted.email, return_to.as_deref(), refusal)
-        }
+        Err(refusal) => form(&visitor, before, return_to.as_deref(), Some(refusal)),
     }
+}
+
+/// What was typed before, but for the password.
+#[derive(Clone, Copy, Debug, Default)]
+struct Before<'a> {
+    email: &'a str,
+    provider: Option<&'a str>,
+    /// Whether they have to sign in once more.
+    again: bool,
+}
+
+/// Has the password checked where the person says that it is.
+async fn sign_in(app: &App, visitor: &Visitor, typed: Before<'_>, password: SecretString) -> Result<SignedIn, Refusal> {
+    let (serving, device) = (&visitor.serving, visitor.origin.device());
+    let Before { email, provider, .. } = typed;
+    let own = serving.password_provider();
+    if serving.directories.is_empty() || own.is_some_and(|own| provider.is_none_or(|chosen| chosen == own)) {
+        let typed = Typed { email, password };
+        let signed_in = password::sign_in(app, serving, typed, device).await;
+        return signed_in.map_err(|error| refusal(&error));
+    }
+    let typed = ldap::Typed {
+        provider,
+        username: email,
+        password,
+    };
+    let signed_in = ldap::sign_in(app, serving, typed, device).await;
+    signed_in.map_err(|error| match error {
+        ldap::Error::Limited(limited) => Refusal::TooMany {
+            retry_after: limited.retry_after,
+        },
+        ldap::Error::NoDirectory | ldap::Error::Refused => Refusal::Directory,
+        ldap::Error::Unavailable(_) | ldap::Error::Broken(_) => Refusal::Unavailable,
+    })
 }
 
 fn refusal(error: &password::Error) -> Refusal {
@@ -91,23 +125,55 @@ pub(super) fn page(
     return_to: Option<&str>,
     (again, refusal): (bool, Option<Refusal>),
 ) -> Response {
+    let before = Before {
+        email,
+        again,
+        provider: None,
+    };
+    form(visitor, before, return_to, refusal)
+}
+
+/// The page, with what was chosen and typed before.
+fn form(visitor: &Visitor, before: Before<'_>, return_to: Option<&str>, refusal: Option<Refusal>) -> Response {
+    let serving = &visitor.serving;
     let csrf = visitor.form_token(Purpose::SignIn);
-    let email = email.get(..email.len().min(254)).unwrap_or_default();
+    let email = before.email.get(..before.email.len().min(254)).unwrap_or_default();
     let form_origins = origins(return_to);
-    let providers: Vec<Provider<'_>> = visitor.serving.engine.providers().filter_map(link).collect();
+    let providers: Vec<Provider<'_>> = serving.engine.providers().filter_map(link).collect();
+    let choices = choices(visitor, before.provider);
+    let names = match (serving.password_provider(), choices.as_slice()) {
+        (Some(_), [_]) => Names::Email,
+        (Some(_), _) => Names::Either,
+        (None, _) => Names::Username,
+    };
+    let password = PasswordForm {
+        csrf: &csrf,
+        email,
+        names,
+        choices: if choices.len() > 1 { &choices } else { &[] },
+    };
     let page = SignIn {
-        site: &visitor.serving.site,
-        password: visitor
-            .serving
-            .password_provider()
-            .map(|_| PasswordForm { csrf: &csrf, email }),
+        site: &serving.site,
+        password: (!choices.is_empty()).then_some(password),
         providers: &providers,
         return_to,
-        again,
+        again: before.again,
         refusal,
         form_origins: &form_origins,
     };
     visitor.with_visit(page.respond())
+}
+
+/// Where somebody's password may be: with us, or in a directory.
+fn choices<'a>(visitor: &'a Visitor, chosen: Option<&str>) -> Vec<Choice<'a>> {
+    let providers = visitor.serving.engine.providers();
+    let typed = providers.filter(|provider| provider.method.is_password() || provider.method.directory().is_some());
+    let choice = |provider: &'a policy::snapshot::Provider| Choice {
+        name: &provider.name,
+        title: &provider.display_name,
+        is_chosen: chosen == Some(&provider.name),
+    };
+    typed.map(choice).collect()
 }
 
 fn link(provider: &policy::snapshot::Provider) -> Option<Provider<'_>> {

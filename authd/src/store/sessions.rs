@@ -239,7 +239,7 @@ pub(super) async fn revocable_at(
 }
 
 /// A session's row, read as that which ends it.
-struct Ending(Revocation);
+pub(super) struct Ending(pub(super) Revocation);
 
 impl FromRow<'_, SqliteRow> for Ending {
     fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {

@@ -261,6 +261,10 @@ fn secrets_are_printed_nowhere() {
         let mut canaries: Vec<String> = Vec::new();
         for value in resources.secrets.iter().flat_map(|secret| secret.data.values()) {
             let text = String::from_utf8(value.clone()).unwrap();
+            // A certificate lies in a Secret beside its key, and is shown to everybody.
+            if text.starts_with("-----BEGIN CERTIFICATE-----") {
+                continue;
+            }
             canaries.extend([
                 text.trim().to_owned(),
                 format!("{value:?}"),

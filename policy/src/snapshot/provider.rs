@@ -63,7 +63,7 @@ impl Method {
     pub fn directory(&self) -> Option<&Directory> {
         match self {
             Self::Ldap(directory) => Some(directory),
-            Self::Password | Self::Oidc(_) | Self::GitHub(_) => None,
+            Self::Password | Self::Oidc(_) | Self::GitHub(_) | Self::Jwt(_) => None,
         }
     }
 

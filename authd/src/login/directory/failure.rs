@@ -162,22 +162,18 @@ impl Failure {
         )
     }
 
-    /// Whether the password, or the name that goes with it, was wrong: a guess that counts.
+    /// Whether it says nothing of the person, but that the directory cannot be asked as it is.
     #[must_use]
-    pub fn is_a_wrong_guess(&self) -> bool {
-        !matches!(
-            self,
-            Self::ServerUnreachable { .. }
-                | Self::CertificateInvalid { .. }
-                | Self::TlsRefused { .. }
-                | Self::TlsUnusable(_)
-                | Self::TimedOut
-                | Self::Nonsense { .. }
-                | Self::Busy
-                | Self::ApplicationBindRefused(_)
-                | Self::SearchBaseMissing(_)
-                | Self::SearchRefused(_)
-                | Self::NotLookedUp
-        )
+    pub fn is_of_the_directory(&self) -> bool {
+        self.is_of_the_server()
+            || matches!(
+                self,
+                Self::TlsUnusable(_)
+                    | Self::Busy
+                    | Self::ApplicationBindRefused(_)
+                    | Self::SearchBaseMissing(_)
+                    | Self::SearchRefused(_)
+                    | Self::NotLookedUp
+            )
     }
 }

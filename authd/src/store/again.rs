@@ -1,0 +1,83 @@
+//! Of whom is a provider to be asked again, and what follows from what it says?
+//!
+//! An identity is due when a session that began with it goes on, and its provider was last heard of it too long ago. Every answer is
+//! written in one transaction.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::identities::{self, ClaimsChange, Identity};
+use super::revocations::{Reason, Revocation, end_sessions};
+use super::sessions::Ending;
+use super::{Error, Store};
+
+#[cfg(test)]
+mod tests;
+
+impl Store {
+    /// The identities at a provider that were last heard of before `before` and have a session that goes on, the longest ago first.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn identities_due(
+        &self,
+        provider: &str,
+        before: Timestamp,
+        now: Timestamp,
+        most: u32,
+    ) -> Result<Vec<Identity>, Error> {
+        let query = sqlx::query_as(
+            "SELECT * FROM identities WHERE provider = $1 AND updated_at <= $2 AND EXISTS (
+                 SELECT 1 FROM sessions WHERE sessions.user_id = identities.user_id
+                     AND sessions.provider = identities.provider
+                     AND (sessions.expires_at IS NULL OR sessions.expires_at > $3))
+             ORDER BY updated_at, subject LIMIT $4",
+        );
+        Ok(query
+            .bind(provider)
+            .bind(before.as_millisecond())
+            .bind(now.as_millisecond())
+            .bind(i64::from(most))
+            .fetch_all(&self.readers)
+            .await?)
+    }
+
+    /// Notes what a provider says now of somebody who is signed in; `None` for groups leaves those that it put them into.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when the identity is another account's; [`Error::NotFound`] when there is no such user;
+    /// [`Error::Unavailable`].
+    pub async fn note_again(&self, identity: &Identity, groups: Option<&[String]>) -> Result<ClaimsChange, Error> {
+        let mut transaction = self.begin().await?;
+        let change = identities::write(&mut transaction, identity).await?;
+        if let Some(groups) = groups {
+            identities::replace_membership(&mut transaction, identity.user_id, &identity.provider, groups).await?;
+        }
+        transaction.commit().await?;
+        Ok(change)
+    }
+
+    /// Ends every session of the user that began through a provider.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn revoke_sessions_through(
+        &self,
+        provider: &str,
+        user: Uuid,
+        reason: Reason,
+        now: Timestamp,
+    ) -> Result<Vec<Revocation>, Error> {
+        let mut transaction = self.begin().await?;
+        let ended: Vec<Ending> =
+            sqlx::query_as("SELECT id, expires_at FROM sessions WHERE user_id = $1 AND provider = $2")
+                .bind(user.to_string())
+                .bind(provider)
+                .fetch_all(&mut *transaction)
+                .await?;
+        let ended: Vec<_> = ended.into_iter().map(|Ending(revocation)| revocation).collect();
+        end_sessions(&mut transaction, &ended, reason, now).await?;
+        transaction.commit().await?;
+        Ok(ended)
+    }
+}
