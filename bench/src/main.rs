@@ -4,6 +4,7 @@
 
 mod bare;
 mod cluster;
+mod directory;
 mod keys;
 mod load;
 mod sign_ins;
@@ -41,6 +42,8 @@ enum Verb {
     Cluster(cluster::Settings),
     /// Measure signing in with a provider outside, and what many sign-ins in flight do to the checks.
     SignIns(sign_ins::Settings),
+    /// Measure sign-ins with a directory, beside one that hangs.
+    Directory(directory::Settings),
     /// Add keys to a Snapshot file.
     Keys {
         /// The Snapshot to begin with.
@@ -58,6 +61,7 @@ fn main() -> anyhow::Result<()> {
         Verb::Load(load) => load::run(&load),
         Verb::Cluster(settings) => cluster::run(&settings),
         Verb::SignIns(settings) => sign_ins::run(&settings),
+        Verb::Directory(settings) => directory::run(&settings),
         Verb::Keys { from, to, count } => keys::add(&from, &to, count),
     }
 }
