@@ -45,9 +45,9 @@ pub fn run(check: &config::Check) -> anyhow::Result<ExitCode> {
                 })
                 .collect();
             let mut said = json!({"problems": problems, "snapshot": digest});
-            if check.probe {
-                said["probes"] = probes.iter().map(as_json).collect();
-                said["directories"] = json!(findings);
+            if let Some(said) = said.as_object_mut().filter(|_| check.probe) {
+                said.insert("probes".to_owned(), probes.iter().map(as_json).collect());
+                said.insert("directories".to_owned(), json!(findings));
             }
             print::line(said);
         }

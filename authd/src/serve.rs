@@ -84,21 +84,12 @@ async fn begin(serve: Serve) -> anyhow::Result<ExitCode> {
         tasks.stop.clone(),
         routes,
     ));
-    tasks
-        .running
-        .spawn(housekeeping::run(Arc::clone(&app), metrics, tasks.stop.clone()));
-    tasks
-        .running
-        .spawn(signing_keys::follow(Arc::clone(&app), tasks.stop.clone()));
-    tasks
-        .running
-        .spawn(revalidate::run(Arc::clone(&app), tasks.stop.clone()));
-    tasks
-        .running
-        .spawn(Issuers::follow(Arc::clone(&app), tasks.stop.clone()));
-    tasks
-        .running
-        .spawn(directories::run(Arc::clone(&app), tasks.stop.clone()));
+    let running = &tasks.running;
+    running.spawn(housekeeping::run(Arc::clone(&app), metrics, tasks.stop.clone()));
+    running.spawn(signing_keys::follow(Arc::clone(&app), tasks.stop.clone()));
+    running.spawn(revalidate::run(Arc::clone(&app), tasks.stop.clone()));
+    running.spawn(Issuers::follow(Arc::clone(&app), tasks.stop.clone()));
+    running.spawn(directories::run(Arc::clone(&app), tasks.stop.clone()));
     let serving = changes.serving();
     changes.follow(&app, &serve, &tasks);
 

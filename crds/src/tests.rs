@@ -284,6 +284,10 @@ fn a_provider_and_a_mapping_are_refused_with_a_reason() {
 }
 
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "a story is told in one piece, and a table is as long as its rows"
+)]
 fn a_directory_is_refused_with_a_reason() {
     let secret = json!({"name": "ldap", "key": "password"});
     let ldap = |changed: Value| {

@@ -84,7 +84,7 @@ async fn c02_to_c09_a_logout_token_that_is_not_right_in_every_point_ends_nothing
         ("no jti", |draft| draft.claim("jti", Value::Null)),
         ("no events", |draft| draft.claim("events", Value::Null)),
         ("another event", |draft| {
-            draft.claim("events", json!({"http://evil.test/event": {}}))
+            draft.claim("events", json!({"http://evil.test/event": {}}));
         }),
         ("events is text", |draft| {
             draft.claim("events", json!("http://schemas.openid.net/event/backchannel-logout"));

@@ -110,7 +110,7 @@ async fn a05_to_a42_a_token_counts_only_as_its_own_issuer_made_it_for_us() {
     let other = issuers.issuer("two");
     machines
         .refuses("A31 iss of another issuer", "one", |draft| {
-            draft.claim("iss", json!(other))
+            draft.claim("iss", json!(other));
         })
         .await;
     let slash = format!("{}/", issuers.issuer("one"));

@@ -83,6 +83,10 @@ pub struct Coming<'a> {
 
 /// What an attempt came to.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is made once for each sign-in and moved once"
+)]
 pub enum Finished {
     /// Somebody signed in.
     SignedIn {

@@ -422,6 +422,10 @@ async fn log_out(stand: &Stand, token: &str) -> StatusCode {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "a story is told in one piece, and a table is as long as its rows"
+)]
 async fn c01_the_provider_ends_a_session_by_its_sid_and_all_by_their_subject() {
     let peer = Peer::start().await;
     let stand = stand(&peer, "").await;
@@ -538,6 +542,10 @@ async fn b37_no_token_of_the_provider_is_readable_in_the_database() {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "a story is told in one piece, and a table is as long as its rows"
+)]
 async fn somebody_who_is_signed_in_links_and_unlinks_a_provider() {
     let peer = Peer::start().await;
     let stand = stand(&peer, "").await;

@@ -41,11 +41,11 @@ async fn a_grant_that_is_due_is_taken_by_one() {
     );
     let lease = |now: i64| fixture.store.lease_due_grants(5, at(now), at(now + 2));
     assert!(lease(9).await.unwrap().is_empty(), "not due");
-    assert_eq!(lease(10).await.unwrap(), [first.clone()]);
+    assert_eq!(lease(10).await.unwrap(), std::slice::from_ref(&first));
     assert!(lease(11).await.unwrap().is_empty(), "somebody has it");
     assert_eq!(
         lease(12).await.unwrap(),
-        [first.clone()],
+        std::slice::from_ref(&first),
         "whoever had it did not come back"
     );
     fixture.store.postpone_grant(first.session, at(30)).await.unwrap();
