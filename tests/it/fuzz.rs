@@ -28,8 +28,11 @@ mod target;
 #[path = "../fuzz/targets/token.rs"]
 mod token;
 
-/// Each target, and an input that it reads to its end.
-const TARGETS: [(&str, fn(&[u8]), &str); 7] = [
+/// Its name, what it reads with, and an input that it reads to its end.
+type Target = (&'static str, fn(&[u8]), &'static str);
+
+/// Each target.
+const TARGETS: [Target; 7] = [
     (
         "credential",
         credential::run,

@@ -329,9 +329,7 @@ async fn active_directory_signs_people_in_over_tls() {
     let part = domain.part("story");
     domain.person(&part, "story-ann");
     domain.group(&part, "staff", &["story-ann example"]);
-    let provider = open_ldap("ad", &[&domain.ldaps()], &domain.authority, &format!(
-        "    attributes: {{id: objectGUID, username: sAMAccountName, name: displayName}}\n    limits: {{connect: 10s, operation: 10s}}\n"
-    ))
+    let provider = open_ldap("ad", &[&domain.ldaps()], &domain.authority, "    attributes: {id: objectGUID, username: sAMAccountName, name: displayName}\n    limits: {connect: 10s, operation: 10s}\n")
     .replace(&format!("name: '{APPLICATION}'"), &format!("name: '{}'", active_directory::APPLICATION))
     .replace(APPLICATION_PASSWORD, active_directory::APPLICATION_PASSWORD)
     .replace(&format!("ou=people,{BASE}"), &part)
