@@ -179,10 +179,7 @@ async fn attempt(
         return Err(Error::Domain);
     }
     let (account, role) = account(app, serving, provider, subject, &said).await?;
-    let user_id = match &account {
-        Account::Known(id) => *id,
-        Account::New(user) => user.id,
-    };
+    let user_id = account.id();
     if admitted(serving, provider, &said, role) == Admission::Refused {
         return Err(Error::NotAdmitted);
     }

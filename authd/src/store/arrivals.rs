@@ -45,6 +45,17 @@ pub enum Account {
     New(NewUser),
 }
 
+impl Account {
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        match self {
+            Self::Known(id) => *id,
+            Self::New(user) => user.id,
+        }
+    }
+}
+
 /// What an account without a password of its own takes over from its provider.
 #[derive(Clone, Debug, Default)]
 pub struct FromProvider {
