@@ -62,7 +62,7 @@ async fn world(instance: &str, providers: &str) -> World {
 }
 
 /// A directory with people, and a world that asks it.
-async fn company() -> (OpenLdap, World) {
+pub(crate) async fn company() -> (OpenLdap, World) {
     let server = OpenLdap::start().await;
     for name in ["ann", "bob", "eve"] {
         server.person(name);

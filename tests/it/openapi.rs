@@ -6,7 +6,9 @@ use http::Method;
 use serde_json::{Value, json};
 use tests::http::{Request, get};
 use tests::resources::ADMIN_PASSWORD;
-use tests::world::{PASSWORD, World};
+use tests::world::PASSWORD;
+
+use crate::ldap::company;
 
 /// A schema of the document that allows no member that it does not name.
 fn strict(document: &Value, schema: &Value) -> Value {
@@ -35,7 +37,7 @@ fn check(document: &Value, case: &str, schema: &Value, body: &Value) {
 
 #[tokio::test]
 async fn every_answer_has_the_members_of_its_schema_and_no_others() {
-    let world = World::usual().await;
+    let (_directory, world) = company().await;
     let document = get(world.public("/openapi.json"))
         .send()
         .await
@@ -68,6 +70,13 @@ async fn every_answer_has_the_members_of_its_schema_and_no_others() {
             "",
             "",
             json!({"email": "admin@example.com", "password": ADMIN_PASSWORD}),
+        ),
+        (
+            "post",
+            "/api/v1/auths/ldap",
+            "",
+            "",
+            json!({"user": "ann", "password": "ann's password"}),
         ),
         ("post", "/api/v1/auths/signup", "", "", new("own@example.com")),
         ("get", "/api/v1/auths/", &ann.token, "", none.clone()),

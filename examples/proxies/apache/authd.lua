@@ -5,7 +5,8 @@ local HOST, PORT = ("127.0.0.1:8081"):match("^(.*):(%d+)$")
 local PATH = "/verify/forward"
 
 -- Who is calling, for the application: always removed, then set to what authd says.
-local IDENTITY = { "X-Auth-User", "X-Auth-Email", "X-Auth-Name", "X-Auth-Roles", "X-Auth-Groups", "X-Auth-Provider" }
+local IDENTITY = { "X-Auth-User", "X-Auth-Email", "X-Auth-Name", "X-Auth-Roles", "X-Auth-Groups", "X-Auth-Provider",
+  "X-Auth-Assertion" }
 -- What authd reads of the client's headers. Nothing else leaves.
 local ASKED = {
   "Cookie", "Authorization", "Accept", "User-Agent", "Origin", "X-Requested-With", "Sec-Fetch-Mode", "Upgrade",

@@ -192,8 +192,8 @@ fn sessions(authd: &Authd) -> Result<Sessions, Problem> {
 fn revalidate(authd: &Authd) -> Result<Option<u64>, Problem> {
     let field = "spec.sessions.revalidate";
     let every = seconds(authd, field, &authd.spec.sessions.revalidate)?;
-    if every.is_some_and(|every| every < 60) {
-        let message = "asking more than once a minute would wear providers out: use `1m` or more, or `-1` for never";
+    if every == Some(0) {
+        let message = "providers cannot be asked all the time: use `1s` or more, such as `15m`, or `-1` for never";
         return Err(problem(authd, field, Reason::InvalidDuration, message));
     }
     Ok(every)

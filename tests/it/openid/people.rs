@@ -67,6 +67,8 @@ async fn somebody_arrives_at_the_very_page_with_either_of_two_providers() {
         .sees("alice@example.com")
         .picture("account-openid")
         .press("Sign out")
+        .heading("Sign out at One")
+        .press("Sign out")
         .heading("You are signed out");
     signed_in.done().await;
     assert_eq!(place.one.count("POST /token").await, 1, "one code, one exchange");

@@ -27,6 +27,27 @@ struct Admitted {
     sound: Value,
 }
 
+/// What the seed of an Authd refers to.
+fn secrets(namespace: &str) -> String {
+    let certificate = "-----BEGIN CERTIFICATE-----";
+    let data = [
+        ("admin", json!({"password": "correct horse battery staple"})),
+        ("proxy", json!({"secret": "0123456789abcdef0123456789abcdef"})),
+        ("ca", json!({"ca.crt": certificate})),
+        (
+            "tls",
+            json!({"tls.crt": certificate, "tls.key": "-----BEGIN PRIVATE KEY-----"}),
+        ),
+    ];
+    let secret = |(name, data): (&str, Value)| {
+        json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}, "stringData": data,
+        })
+        .to_string()
+    };
+    data.map(secret).join("\n---\n")
+}
+
 /// A seed whose hosts and Secret nobody else has.
 fn apart(kind: &str, seed: &Value, number: u64) -> Value {
     let mut seed = seed.clone();
@@ -156,7 +177,7 @@ async fn every_spec_that_is_let_in_says_what_it_is_and_heals_when_it_is_put_righ
             &home,
             &json!({ "displayName": "Accounts", "password": {} })
         ),
-        json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "admin", "namespace": *instances }, "stringData": { "password": "correct horse battery staple" } }),
+        secrets(&instances),
     );
     cluster.apply(&main).await.ok();
     fuzzed.settled("the instance", true).await;
