@@ -1,7 +1,7 @@
 //! What time is it?
 //!
 //! The only home of the system clock: everything else takes a [`Clock`] or a timestamp as an argument. Time never goes back
-//! ([`steady`]). Waiting and time limits are not here; they are tokio's.
+//! (`clock/steady.rs`). Waiting and time limits are not here; they are tokio's.
 
 mod steady;
 

@@ -3,7 +3,7 @@
 //! What the provider says now replaces what it said before, so that roles and groups follow it. Whoever is gone, kept out or no longer
 //! admitted loses the sessions that began there. A provider that does not answer ends nothing, and is asked again soon.
 //!
-//! Each kind of provider answers in its own way, by [`ask`]; when it is asked, and what follows, is the same for all.
+//! Each kind of provider answers in its own way, by `ask`; when it is asked, and what follows, is the same for all.
 
 use jiff::SignedDuration;
 use policy::snapshot::{Method, Provider};
