@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
+use tests::port;
 use tests::process::Process;
-use tests::upstream::free_port;
 use tests::{authd, cache, http, repository, wait};
 
 /// A fenced block: its label and its text.
@@ -45,7 +45,7 @@ impl Ports {
     fn free() -> Self {
         Self(
             ["8000", "8080", "8081", "8082", "8090", "9090"]
-                .map(|port| (port, free_port().to_string()))
+                .map(|port| (port, port::free().to_string()))
                 .into(),
         )
     }

@@ -19,6 +19,7 @@ pub mod mutate;
 pub mod npm;
 pub mod openid;
 pub mod peer;
+pub mod port;
 pub mod process;
 pub mod proxy;
 pub mod recorder;

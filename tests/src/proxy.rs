@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::authd::Authd;
 use crate::process::Process;
 use crate::resources::{Folder, ROOMY, instance};
-use crate::upstream::{Upstream, free_port};
+use crate::upstream::Upstream;
 use crate::world::{Person, World};
 use crate::{cache, http, repository, wait};
 
@@ -181,11 +181,15 @@ impl Proxy {
                 .header("host", format!("auth.{domain}:{port}"))
                 .attempt();
             async move {
-                match (ended, asked.await?) {
-                    (Some(ended), _) => Err(ended),
-                    // It may listen before it knows where to send what it hears.
-                    (None, answer) if answer.status == 404 => Err("404".to_owned()),
-                    (None, answer) => Ok(answer),
+                if let Some(ended) = ended {
+                    return Err(ended);
+                }
+                // It may listen before it knows where to send what it hears.
+                let answer = asked.await?;
+                if answer.status == 404 {
+                    Err("404".to_owned())
+                } else {
+                    Ok(answer)
                 }
             }
         })
@@ -201,7 +205,7 @@ impl Proxy {
     /// A port for it, known before it starts: authd's `publicUrl` names it.
     #[must_use]
     pub fn port() -> u16 {
-        free_port()
+        crate::port::free()
     }
 
     /// The folder that it was started in.

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::process::Process;
-use crate::{http, repository, wait};
+use crate::{http, port, repository, wait};
 
 /// A running application.
 #[derive(Debug)]
@@ -13,20 +13,10 @@ pub struct Upstream {
     _process: Process,
 }
 
-/// A port that nobody uses now.
-///
-/// # Panics
-/// There is none.
-#[must_use]
-pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    listener.local_addr().expect("a listener has an address").port()
-}
-
 impl Upstream {
     /// Starts it and waits until it answers.
     pub async fn start() -> Self {
-        let port = free_port();
+        let port = port::free();
         let program = repository().join("examples/quickstart/upstream.py");
         let process = Process::start(Command::new("python3").arg(program).arg(port.to_string()));
         wait::until("the application answers", || {

@@ -1,14 +1,12 @@
 //! How do etcd, the API server and the controllers start? Each is the real program, on loopback, with what a test can bear.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::authority::{Authority, Identity};
 use super::forever::{self, mortal};
-use crate::cache;
 use crate::process::Process;
+use crate::{cache, port};
 
 /// The controllers that the stories rest on. No scheduler and no node's life cycle: the tests' own node binds what it runs.
 const CONTROLLERS: &str = "clusterrole-aggregation-controller,deployment-controller,disruption-controller,\
@@ -34,19 +32,6 @@ pub(super) fn program(name: &str) -> PathBuf {
     program
 }
 
-/// A port that nobody uses, and that nobody is given by chance while its owner is away.
-fn port() -> u16 {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    // Below what Linux gives out by itself.
-    (0..12_000)
-        .filter_map(|_| {
-            let nth = NEXT.fetch_add(1, Ordering::Relaxed);
-            u16::try_from(20_000 + (std::process::id().wrapping_mul(131) + nth) % 12_000).ok()
-        })
-        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
-        .expect("a port is free")
-}
-
 /// Where everything is, and which programs show what.
 #[derive(Debug)]
 pub(super) struct ControlPlane {
@@ -61,8 +46,8 @@ impl ControlPlane {
     pub(super) fn new(folder: &Path, authority: &Authority) -> Self {
         Self {
             folder: folder.to_owned(),
-            etcd: (port(), port()),
-            port: port(),
+            etcd: (port::free(), port::free()),
+            port: port::free(),
             server: authority.server(),
             tokens: authority.tokens(),
         }

@@ -8,8 +8,8 @@ use tempfile::TempDir;
 
 use super::certificates::{Authority, Certificate};
 use super::tool;
+use crate::port;
 use crate::process::Process;
-use crate::upstream::free_port;
 use crate::wait;
 
 /// The entry that everything is below.
@@ -83,7 +83,7 @@ impl OpenLdap {
         std::fs::create_dir(path.join("rows")).expect("the folder can be written");
         let slapadd = &mut Command::new("/usr/sbin/slapadd");
         tool(slapadd.args(["-q", "-f"]).arg(path.join("slapd.conf")), ENTRIES);
-        let ports = [free_port(), free_port()];
+        let ports = [port::free(), port::free()];
         let process = run(path, ports);
         let mut server = Self {
             authority: authority.pem(),
