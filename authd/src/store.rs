@@ -5,10 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, Sqlite, SqlitePool, Transaction};
-use uuid::Uuid;
+use sql::{Transaction, sql};
+use sqlx::SqlitePool;
 
 pub use access::Ended;
 pub use arrivals::{Account, Arrival, Arrived, FromProvider};
@@ -32,6 +30,7 @@ mod registrations;
 mod revocations;
 mod sessions;
 mod spent;
+mod sql;
 mod users;
 
 #[cfg(test)]
@@ -123,7 +122,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn ping(&self) -> Result<(), Error> {
-        sqlx::query("SELECT version FROM _sqlx_migrations LIMIT 1")
+        let _: i64 = sql("SELECT version FROM _sqlx_migrations LIMIT 1")
             .fetch_one(&self.readers)
             .await?;
         Ok(())
@@ -139,44 +138,17 @@ impl Store {
     ///
     /// Whatever returns rows needs one: SQLite hands out the rows of `RETURNING` before it writes them down, and a full disk
     /// is only said by what follows them.
-    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, Error> {
+    async fn begin(&self) -> Result<Transaction, Error> {
         let statement = "BEGIN IMMEDIATE";
-        match self.writer.begin_with(statement).await {
+        let begun = match self.writer.begin_with(statement).await {
             // SQLite undoes a transaction by itself when the disk is full, and sqlx goes on counting it as open: only another
             // connection helps.
             Err(sqlx::Error::InvalidSavePointStatement) => {
                 self.writer.acquire().await?.close().await?;
-                Ok(self.writer.begin_with(statement).await?)
+                self.writer.begin_with(statement).await?
             }
-            begun => Ok(begun?),
-        }
+            begun => begun?,
+        };
+        Ok(Transaction(begun))
     }
-}
-
-fn id_in(row: &SqliteRow, column: &str) -> Result<Uuid, sqlx::Error> {
-    let text: &str = row.try_get(column)?;
-    Uuid::parse_str(text).map_err(|cause| undecodable(column, cause))
-}
-
-fn time_in(row: &SqliteRow, column: &str) -> Result<Timestamp, sqlx::Error> {
-    let milliseconds: i64 = row.try_get(column)?;
-    Timestamp::from_millisecond(milliseconds).map_err(|cause| undecodable(column, cause))
-}
-
-fn optional_time_in(row: &SqliteRow, column: &str) -> Result<Option<Timestamp>, sqlx::Error> {
-    let milliseconds: Option<i64> = row.try_get(column)?;
-    milliseconds
-        .map(|milliseconds| Timestamp::from_millisecond(milliseconds).map_err(|cause| undecodable(column, cause)))
-        .transpose()
-}
-
-fn undecodable(column: &str, cause: impl Into<sqlx::error::BoxDynError>) -> sqlx::Error {
-    sqlx::Error::ColumnDecode {
-        index: column.into(),
-        source: cause.into(),
-    }
-}
-
-fn milliseconds(time: Option<Timestamp>) -> Option<i64> {
-    time.map(Timestamp::as_millisecond)
 }

@@ -5,12 +5,12 @@
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
-use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 use super::keys::{self, ActiveKey, KeyHash};
 use super::revocations::{self, Reason, Revocation};
 use super::sessions;
+use super::sql::{Transaction, sql};
 use super::users::{Role, User};
 use super::{Error, Store};
 
@@ -39,13 +39,13 @@ impl Store {
         now: Timestamp,
     ) -> Result<Ended, Error> {
         let mut transaction = self.begin().await?;
-        let done = sqlx::query("UPDATE users SET password_hash = $2, updated_at = $3 WHERE id = $1")
-            .bind(user.to_string())
+        let done = sql("UPDATE users SET password_hash = $2, updated_at = $3 WHERE id = $1")
+            .bind(user)
             .bind(hash.expose_secret())
-            .bind(now.as_millisecond())
-            .execute(&mut *transaction)
+            .bind(now)
+            .execute(&mut transaction)
             .await?;
-        if done.rows_affected() == 0 {
+        if done == 0 {
             return Err(Error::NotFound);
         }
         let revocations = end_all(&mut transaction, user, keep, (Reason::PasswordChanged, now)).await?;
@@ -61,17 +61,13 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`] when the hash is no longer the one that was verified; [`Error::Unavailable`].
     pub async fn renew_password_hash(&self, user: Uuid, old: &SecretString, new: &SecretString) -> Result<(), Error> {
-        let done = sqlx::query("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2")
-            .bind(user.to_string())
+        let done = sql("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2")
+            .bind(user)
             .bind(old.expose_secret())
             .bind(new.expose_secret())
             .execute(&self.writer)
             .await?;
-        if done.rows_affected() == 0 {
-            Err(Error::NotFound)
-        } else {
-            Ok(())
-        }
+        if done == 0 { Err(Error::NotFound) } else { Ok(()) }
     }
 
     /// Changes the role and ends every session of the user; the role that the user has already changes nothing.
@@ -85,11 +81,11 @@ impl Store {
             return Ok(Ended::default());
         }
         keep_an_admin(&mut transaction, &before).await?;
-        sqlx::query("UPDATE users SET role = $2, updated_at = $3 WHERE id = $1")
-            .bind(user.to_string())
+        sql("UPDATE users SET role = $2, updated_at = $3 WHERE id = $1")
+            .bind(user)
             .bind(role.as_str())
-            .bind(now.as_millisecond())
-            .execute(&mut *transaction)
+            .bind(now)
+            .execute(&mut transaction)
             .await?;
         let revocations = end_all(&mut transaction, user, None, (Reason::RoleChanged, now)).await?;
         transaction.commit().await?;
@@ -133,12 +129,12 @@ impl Store {
     /// [`Error::NotFound`] when there is none; [`Error::Unavailable`].
     pub async fn unlink_identity(&self, user: Uuid, provider: &str, now: Timestamp) -> Result<Ended, Error> {
         let mut transaction = self.begin().await?;
-        let done = sqlx::query("DELETE FROM identities WHERE user_id = $1 AND provider = $2")
-            .bind(user.to_string())
+        let done = sql("DELETE FROM identities WHERE user_id = $1 AND provider = $2")
+            .bind(user)
             .bind(provider)
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
-        if done.rows_affected() == 0 {
+        if done == 0 {
             return Err(Error::NotFound);
         }
         super::identities::replace_membership(&mut transaction, user, provider, &[]).await?;
@@ -162,55 +158,49 @@ impl Store {
         let keys = keys::hashes_of(&mut transaction, user).await?;
         let revocations = end_all(&mut transaction, user, None, (Reason::AccountDeleted, now)).await?;
         // The other tables refer to this one with ON DELETE CASCADE.
-        sqlx::query("DELETE FROM users WHERE id = $1")
-            .bind(user.to_string())
-            .execute(&mut *transaction)
+        sql("DELETE FROM users WHERE id = $1")
+            .bind(user)
+            .execute(&mut transaction)
             .await?;
         transaction.commit().await?;
         Ok(Ended { revocations, keys })
     }
 }
 
-async fn find(connection: &mut SqliteConnection, user: Uuid) -> Result<User, Error> {
-    let query = sqlx::query_as("SELECT * FROM users WHERE id = $1").bind(user.to_string());
-    Ok(query.fetch_one(connection).await?)
+async fn find(transaction: &mut Transaction, user: Uuid) -> Result<User, Error> {
+    let query = sql("SELECT * FROM users WHERE id = $1").bind(user);
+    Ok(query.fetch_one(transaction).await?)
 }
 
 /// Refuses where no enabled admin would be left but the user.
-async fn keep_an_admin(connection: &mut SqliteConnection, user: &User) -> Result<(), Error> {
+async fn keep_an_admin(transaction: &mut Transaction, user: &User) -> Result<(), Error> {
     if user.role != Role::Admin {
         return Ok(());
     }
-    let others: i64 =
-        sqlx::query_scalar("SELECT COUNT(*) FROM users WHERE role = 'admin' AND disabled = FALSE AND id <> $1")
-            .bind(user.id.to_string())
-            .fetch_one(connection)
-            .await?;
+    let others: i64 = sql("SELECT COUNT(*) FROM users WHERE role = 'admin' AND disabled = FALSE AND id <> $1")
+        .bind(user.id)
+        .fetch_one(transaction)
+        .await?;
     if others == 0 { Err(Error::LastAdmin) } else { Ok(()) }
 }
 
-async fn set_disabled(
-    connection: &mut SqliteConnection,
-    user: Uuid,
-    disabled: bool,
-    now: Timestamp,
-) -> Result<(), Error> {
-    sqlx::query("UPDATE users SET disabled = $2, updated_at = $3 WHERE id = $1")
-        .bind(user.to_string())
+async fn set_disabled(transaction: &mut Transaction, user: Uuid, disabled: bool, now: Timestamp) -> Result<(), Error> {
+    sql("UPDATE users SET disabled = $2, updated_at = $3 WHERE id = $1")
+        .bind(user)
         .bind(disabled)
-        .bind(now.as_millisecond())
-        .execute(connection)
+        .bind(now)
+        .execute(transaction)
         .await?;
     Ok(())
 }
 
 async fn end_all(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     user: Uuid,
     keep: Option<Uuid>,
     (reason, now): (Reason, Timestamp),
 ) -> Result<Vec<Revocation>, Error> {
-    let ended = sessions::revocable(connection, user, keep).await?;
-    revocations::end_sessions(connection, &ended, reason, now).await?;
+    let ended = sessions::revocable(transaction, user, keep).await?;
+    revocations::end_sessions(transaction, &ended, reason, now).await?;
     Ok(ended)
 }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::identities::{self, ClaimsChange, Identity};
 use super::revocations::{Reason, Revocation, end_sessions};
 use super::sessions::Ending;
+use super::sql::sql;
 use super::{Error, Store};
 
 #[cfg(test)]
@@ -26,7 +27,7 @@ impl Store {
         now: Timestamp,
         most: u32,
     ) -> Result<Vec<Identity>, Error> {
-        let query = sqlx::query_as(
+        let query = sql(
             "SELECT * FROM identities WHERE provider = $1 AND updated_at <= $2 AND EXISTS (
                  SELECT 1 FROM sessions WHERE sessions.user_id = identities.user_id
                      AND sessions.provider = identities.provider
@@ -35,8 +36,8 @@ impl Store {
         );
         Ok(query
             .bind(provider)
-            .bind(before.as_millisecond())
-            .bind(now.as_millisecond())
+            .bind(before)
+            .bind(now)
             .bind(i64::from(most))
             .fetch_all(&self.readers)
             .await?)
@@ -69,12 +70,11 @@ impl Store {
         now: Timestamp,
     ) -> Result<Vec<Revocation>, Error> {
         let mut transaction = self.begin().await?;
-        let ended: Vec<Ending> =
-            sqlx::query_as("SELECT id, expires_at FROM sessions WHERE user_id = $1 AND provider = $2")
-                .bind(user.to_string())
-                .bind(provider)
-                .fetch_all(&mut *transaction)
-                .await?;
+        let ended: Vec<Ending> = sql("SELECT id, expires_at FROM sessions WHERE user_id = $1 AND provider = $2")
+            .bind(user)
+            .bind(provider)
+            .fetch_all(&mut transaction)
+            .await?;
         let ended: Vec<_> = ended.into_iter().map(|Ending(revocation)| revocation).collect();
         end_sessions(&mut transaction, &ended, reason, now).await?;
         transaction.commit().await?;

@@ -2,13 +2,13 @@
 //! one transaction, or nothing is.
 
 use jiff::Timestamp;
-use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 use super::grants::{self, Grant};
 use super::identities::{self, ClaimsChange, Identity};
 use super::revocations::Revocation;
 use super::sessions::{self, NewSession, Session};
+use super::sql::{Transaction, sql};
 use super::users::{self, NewUser, User};
 use super::{Error, Store};
 
@@ -114,9 +114,8 @@ impl Store {
 
 /// Brings the account up to what the provider says, and notes that they signed in. An address that another account has stays with
 /// that one.
-async fn take_over(connection: &mut SqliteConnection, user: Uuid, arrival: &Arrival) -> Result<User, Error> {
-    let query = sqlx::query_as(
-        "UPDATE users SET
+async fn take_over(transaction: &mut Transaction, user: Uuid, arrival: &Arrival) -> Result<User, Error> {
+    let query = sql("UPDATE users SET
              email = CASE WHEN password_hash IS NULL AND $2 IS NOT NULL
                  AND NOT EXISTS (SELECT 1 FROM users AS other WHERE other.email = $2 AND other.id <> $1)
                  THEN $2 ELSE email END,
@@ -127,15 +126,14 @@ async fn take_over(connection: &mut SqliteConnection, user: Uuid, arrival: &Arri
              profile_image_url = CASE WHEN password_hash IS NULL THEN COALESCE($4, profile_image_url)
                  ELSE profile_image_url END,
              last_sign_in_at = $5
-         WHERE id = $1 RETURNING *",
-    );
+         WHERE id = $1 RETURNING *");
     let FromProvider { email, name, picture } = &arrival.profile;
     Ok(query
-        .bind(user.to_string())
+        .bind(user)
         .bind(email)
         .bind(name)
         .bind(picture)
-        .bind(arrival.now.as_millisecond())
-        .fetch_one(connection)
+        .bind(arrival.now)
+        .fetch_one(transaction)
         .await?)
 }

@@ -4,12 +4,11 @@
 //! one asks, and a refresh token that counts once is used once. What is inside is sealed; see [`crate::seal`].
 
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{FromRow, Row as _, SqliteConnection};
 use uuid::Uuid;
 
 use super::identities::{self, Identity};
-use super::{Error, Store, id_in, milliseconds, optional_time_in};
+use super::sql::{FromRow, Row, Transaction, sql};
+use super::{Error, Store};
 
 #[cfg(test)]
 mod tests;
@@ -61,7 +60,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn grant_of(&self, session: Uuid) -> Result<Option<Grant>, Error> {
-        let query = sqlx::query_as("SELECT * FROM grants WHERE session_id = $1").bind(session.to_string());
+        let query = sql("SELECT * FROM grants WHERE session_id = $1").bind(session);
         Ok(query.fetch_optional(&self.readers).await?)
     }
 
@@ -71,15 +70,13 @@ impl Store {
     /// [`Error::Unavailable`].
     pub async fn lease_due_grants(&self, most: u32, now: Timestamp, until: Timestamp) -> Result<Vec<Grant>, Error> {
         let mut transaction = self.begin().await?;
-        let leased = sqlx::query_as(
-            "UPDATE grants SET leased_until = $2 WHERE session_id IN (
+        let leased = sql("UPDATE grants SET leased_until = $2 WHERE session_id IN (
                  SELECT session_id FROM grants WHERE due_at <= $1 AND leased_until <= $1 ORDER BY due_at LIMIT $3)
-             RETURNING *",
-        )
-        .bind(now.as_millisecond())
-        .bind(until.as_millisecond())
+             RETURNING *")
+        .bind(now)
+        .bind(until)
         .bind(i64::from(most))
-        .fetch_all(&mut *transaction)
+        .fetch_all(&mut transaction)
         .await?;
         transaction.commit().await?;
         Ok(leased)
@@ -90,9 +87,9 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn postpone_grant(&self, session: Uuid, due_at: Timestamp) -> Result<(), Error> {
-        sqlx::query("UPDATE grants SET due_at = $2, leased_until = 0 WHERE session_id = $1")
-            .bind(session.to_string())
-            .bind(due_at.as_millisecond())
+        sql("UPDATE grants SET due_at = $2, leased_until = 0 WHERE session_id = $1")
+            .bind(session)
+            .bind(due_at)
             .execute(&self.writer)
             .await?;
         Ok(())
@@ -104,16 +101,15 @@ impl Store {
     /// [`Error::NotFound`] when the session has ended meanwhile: it stays so; [`Error::Unavailable`].
     pub async fn renew_grant(&self, renewal: &Renewal, now: Timestamp) -> Result<(), Error> {
         let mut transaction = self.begin().await?;
-        let done = sqlx::query(
-            "UPDATE grants SET sealed = $2, due_at = $3, leased_until = 0, updated_at = $4 WHERE session_id = $1",
-        )
-        .bind(renewal.session.to_string())
-        .bind(&renewal.sealed)
-        .bind(milliseconds(renewal.due_at))
-        .bind(now.as_millisecond())
-        .execute(&mut *transaction)
-        .await?;
-        if done.rows_affected() == 0 {
+        let done =
+            sql("UPDATE grants SET sealed = $2, due_at = $3, leased_until = 0, updated_at = $4 WHERE session_id = $1")
+                .bind(renewal.session)
+                .bind(renewal.sealed.as_slice())
+                .bind(renewal.due_at)
+                .bind(now)
+                .execute(&mut transaction)
+                .await?;
+        if done == 0 {
             return Err(Error::NotFound);
         }
         if let Some(identity) = &renewal.identity {
@@ -138,45 +134,46 @@ impl Store {
                 subject,
             ),
         };
-        let rows: Vec<SqliteRow> = sqlx::query(query)
-            .bind(provider)
-            .bind(name)
-            .fetch_all(&self.readers)
-            .await?;
-        Ok(rows
-            .iter()
-            .map(|row| id_in(row, "session_id"))
-            .collect::<Result<_, _>>()?)
+        let rows: Vec<SessionId> = sql(query).bind(provider).bind(name).fetch_all(&self.readers).await?;
+        Ok(rows.into_iter().map(|SessionId(id)| id).collect())
     }
 }
 
 /// Writes a grant, within the caller's transaction.
-pub(super) async fn insert(connection: &mut SqliteConnection, grant: &Grant, now: Timestamp) -> Result<(), Error> {
-    sqlx::query(
+pub(super) async fn insert(transaction: &mut Transaction, grant: &Grant, now: Timestamp) -> Result<(), Error> {
+    sql(
         "INSERT INTO grants (session_id, provider, subject, sid, sealed, due_at, updated_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
-    .bind(grant.session.to_string())
+    .bind(grant.session)
     .bind(&grant.provider)
     .bind(&grant.subject)
     .bind(&grant.sid)
-    .bind(&grant.sealed)
-    .bind(milliseconds(grant.due_at))
-    .bind(now.as_millisecond())
-    .execute(connection)
+    .bind(grant.sealed.as_slice())
+    .bind(grant.due_at)
+    .bind(now)
+    .execute(transaction)
     .await?;
     Ok(())
 }
 
-impl FromRow<'_, SqliteRow> for Grant {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+struct SessionId(Uuid);
+
+impl FromRow for SessionId {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
+        row.id("session_id").map(Self)
+    }
+}
+
+impl FromRow for Grant {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
         Ok(Self {
-            session: id_in(row, "session_id")?,
-            provider: row.try_get("provider")?,
-            subject: row.try_get("subject")?,
-            sid: row.try_get("sid")?,
-            sealed: row.try_get("sealed")?,
-            due_at: optional_time_in(row, "due_at")?,
+            session: row.id("session_id")?,
+            provider: row.read("provider")?,
+            subject: row.read("subject")?,
+            sid: row.read("sid")?,
+            sealed: row.read("sealed")?,
+            due_at: row.optional_time("due_at")?,
         })
     }
 }

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use jiff::Timestamp;
-use sqlx::{Row as _, SqliteConnection};
 
-use super::{Error, Store, time_in};
+use super::sql::{FromRow, Row, Transaction, sql, undecodable};
+use super::{Error, Store};
 
 #[cfg(test)]
 mod tests;
@@ -78,20 +78,13 @@ impl Store {
         let failed = "SELECT subject, at FROM failed_guesses WHERE expires_at > $1 ORDER BY at DESC LIMIT $2";
         let blocked = "SELECT subject, blocked_until, blocks FROM blocked_subjects WHERE expires_at > $1
                        ORDER BY blocked_until DESC LIMIT $2";
-        let read = async |query| {
-            sqlx::query(query)
-                .bind(now.as_millisecond())
-                .bind(MOST)
-                .fetch_all(&self.readers)
-                .await
-        };
-        for row in read(failed).await?.iter().rev() {
-            let failures = &mut kept.entry(row.try_get("subject")?).or_default().failures;
-            failures.push(time_in(row, "at")?);
+        let failed: Vec<Failure> = sql(failed).bind(now).bind(MOST).fetch_all(&self.readers).await?;
+        for Failure { subject, at } in failed.into_iter().rev() {
+            kept.entry(subject).or_default().failures.push(at);
         }
-        for row in read(blocked).await? {
-            let block = (time_in(&row, "blocked_until")?, row.try_get("blocks")?);
-            kept.entry(row.try_get("subject")?).or_default().block = Some(block);
+        let blocked: Vec<Block> = sql(blocked).bind(now).bind(MOST).fetch_all(&self.readers).await?;
+        for Block { subject, until, blocks } in blocked {
+            kept.entry(subject).or_default().block = Some((until, blocks));
         }
         Ok(kept)
     }
@@ -106,11 +99,8 @@ impl Store {
             "DELETE FROM failed_guesses WHERE expires_at <= $1",
             "DELETE FROM blocked_subjects WHERE expires_at <= $1",
         ] {
-            let done = sqlx::query(delete)
-                .bind(now.as_millisecond())
-                .execute(&self.writer)
-                .await?;
-            gone += done.rows_affected();
+            let done = sql(delete).bind(now).execute(&self.writer).await?;
+            gone += done;
         }
         Ok(gone)
     }
@@ -120,33 +110,76 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn addresses_in_use(&self, now: Timestamp) -> Result<Vec<(String, IpAddr)>, Error> {
-        let query = sqlx::query_as::<_, (String, String)>(
+        let query = sql(
             "SELECT users.email, sessions.client_address FROM sessions JOIN users ON users.id = sessions.user_id
              WHERE sessions.expires_at IS NULL OR sessions.expires_at > $1
              GROUP BY users.email, sessions.client_address ORDER BY MAX(sessions.last_seen_at) DESC LIMIT $2",
         );
-        let rows = query
-            .bind(now.as_millisecond())
-            .bind(MOST)
-            .fetch_all(&self.readers)
-            .await?;
-        let read = |(email, address): (String, String)| Some((email, address.parse().ok()?));
-        Ok(rows.into_iter().filter_map(read).collect())
+        let rows: Vec<Use> = query.bind(now).bind(MOST).fetch_all(&self.readers).await?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|Use { email, address }| Some((email, address.parse().ok()?)))
+            .collect())
     }
 }
 
-async fn write(connection: &mut SqliteConnection, change: &GuessChange) -> Result<(), Error> {
+struct Failure {
+    subject: String,
+    at: Timestamp,
+}
+
+impl FromRow for Failure {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            subject: row.read("subject")?,
+            at: row.time("at")?,
+        })
+    }
+}
+
+struct Block {
+    subject: String,
+    until: Timestamp,
+    blocks: u32,
+}
+
+impl FromRow for Block {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
+        let blocks: i64 = row.read("blocks")?;
+        Ok(Self {
+            subject: row.read("subject")?,
+            until: row.time("blocked_until")?,
+            blocks: u32::try_from(blocks).map_err(|cause| undecodable("blocks", cause))?,
+        })
+    }
+}
+
+struct Use {
+    email: String,
+    address: String,
+}
+
+impl FromRow for Use {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            email: row.read("email")?,
+            address: row.read("client_address")?,
+        })
+    }
+}
+
+async fn write(transaction: &mut Transaction, change: &GuessChange) -> Result<(), Error> {
     match change {
         GuessChange::Failed {
             subject,
             at,
             expires_at,
         } => {
-            sqlx::query("INSERT INTO failed_guesses (subject, at, expires_at) VALUES ($1, $2, $3)")
+            sql("INSERT INTO failed_guesses (subject, at, expires_at) VALUES ($1, $2, $3)")
                 .bind(subject)
-                .bind(at.as_millisecond())
-                .bind(expires_at.as_millisecond())
-                .execute(connection)
+                .bind(*at)
+                .bind(*expires_at)
+                .execute(transaction)
                 .await?;
         }
         GuessChange::Blocked {
@@ -155,28 +188,28 @@ async fn write(connection: &mut SqliteConnection, change: &GuessChange) -> Resul
             blocks,
             expires_at,
         } => {
-            forget(connection, "DELETE FROM failed_guesses WHERE subject = $1", subject).await?;
-            sqlx::query(
+            forget(transaction, "DELETE FROM failed_guesses WHERE subject = $1", subject).await?;
+            sql(
                 "INSERT INTO blocked_subjects (subject, blocked_until, blocks, expires_at) VALUES ($1, $2, $3, $4)
                  ON CONFLICT (subject) DO UPDATE SET blocked_until = excluded.blocked_until, blocks = excluded.blocks,
                      expires_at = excluded.expires_at",
             )
             .bind(subject)
-            .bind(until.as_millisecond())
+            .bind(*until)
             .bind(i64::from(*blocks))
-            .bind(expires_at.as_millisecond())
-            .execute(connection)
+            .bind(*expires_at)
+            .execute(transaction)
             .await?;
         }
         GuessChange::Forgiven { subject } => {
-            forget(connection, "DELETE FROM failed_guesses WHERE subject = $1", subject).await?;
-            forget(connection, "DELETE FROM blocked_subjects WHERE subject = $1", subject).await?;
+            forget(transaction, "DELETE FROM failed_guesses WHERE subject = $1", subject).await?;
+            forget(transaction, "DELETE FROM blocked_subjects WHERE subject = $1", subject).await?;
         }
     }
     Ok(())
 }
 
-async fn forget(connection: &mut SqliteConnection, delete: &'static str, subject: &str) -> Result<(), Error> {
-    sqlx::query(delete).bind(subject).execute(connection).await?;
+async fn forget(transaction: &mut Transaction, delete: &'static str, subject: &str) -> Result<(), Error> {
+    sql(delete).bind(subject).execute(transaction).await?;
     Ok(())
 }

@@ -5,11 +5,10 @@
 
 use jiff::Timestamp;
 use serde_json::Value;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{FromRow, Row as _, SqliteConnection};
 use uuid::Uuid;
 
-use super::{Error, Store, id_in, time_in, undecodable};
+use super::sql::{FromRow, Row, Transaction, sql, undecodable};
+use super::{Error, Store};
 
 #[cfg(test)]
 mod tests;
@@ -81,7 +80,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn find_identity(&self, provider: &str, subject: &str) -> Result<Option<Identity>, Error> {
-        let query = sqlx::query_as("SELECT * FROM identities WHERE provider = $1 AND subject = $2");
+        let query = sql("SELECT * FROM identities WHERE provider = $1 AND subject = $2");
         Ok(query.bind(provider).bind(subject).fetch_optional(&self.readers).await?)
     }
 
@@ -90,12 +89,8 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn identity_of(&self, user: Uuid, provider: &str) -> Result<Option<Identity>, Error> {
-        let query = sqlx::query_as("SELECT * FROM identities WHERE user_id = $1 AND provider = $2");
-        Ok(query
-            .bind(user.to_string())
-            .bind(provider)
-            .fetch_optional(&self.readers)
-            .await?)
+        let query = sql("SELECT * FROM identities WHERE user_id = $1 AND provider = $2");
+        Ok(query.bind(user).bind(provider).fetch_optional(&self.readers).await?)
     }
 
     /// The user's identities, by provider.
@@ -103,8 +98,8 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn identities_of(&self, user: Uuid) -> Result<Vec<Identity>, Error> {
-        let query = sqlx::query_as("SELECT * FROM identities WHERE user_id = $1 ORDER BY provider, subject");
-        Ok(query.bind(user.to_string()).fetch_all(&self.readers).await?)
+        let query = sql("SELECT * FROM identities WHERE user_id = $1 ORDER BY provider, subject");
+        Ok(query.bind(user).fetch_all(&self.readers).await?)
     }
 
     /// The groups that the user is in, by name; a group that two sources name comes twice.
@@ -112,9 +107,8 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn memberships_of(&self, user: Uuid) -> Result<Vec<Membership>, Error> {
-        let query =
-            sqlx::query_as("SELECT group_name, source FROM memberships WHERE user_id = $1 ORDER BY group_name, source");
-        Ok(query.bind(user.to_string()).fetch_all(&self.readers).await?)
+        let query = sql("SELECT group_name, source FROM memberships WHERE user_id = $1 ORDER BY group_name, source");
+        Ok(query.bind(user).fetch_all(&self.readers).await?)
     }
 
     /// The names of the groups that the user is in by hand or by what this provider says, sorted, each once.
@@ -148,31 +142,31 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn known_groups(&self) -> Result<Vec<String>, Error> {
-        let query = sqlx::query_scalar("SELECT DISTINCT group_name FROM memberships ORDER BY group_name");
+        let query = sql("SELECT DISTINCT group_name FROM memberships ORDER BY group_name");
         Ok(query.fetch_all(&self.readers).await?)
     }
 }
 
 /// Notes what a provider says of a person, within the caller's transaction.
-pub(super) async fn write(connection: &mut SqliteConnection, identity: &Identity) -> Result<ClaimsChange, Error> {
-    let before: Option<Identity> = sqlx::query_as("SELECT * FROM identities WHERE provider = $1 AND subject = $2")
+pub(super) async fn write(transaction: &mut Transaction, identity: &Identity) -> Result<ClaimsChange, Error> {
+    let before: Option<Identity> = sql("SELECT * FROM identities WHERE provider = $1 AND subject = $2")
         .bind(&identity.provider)
         .bind(&identity.subject)
-        .fetch_optional(&mut *connection)
+        .fetch_optional(&mut *transaction)
         .await?;
     if before.as_ref().is_some_and(|before| before.user_id != identity.user_id) {
         return Err(Error::Conflict);
     }
-    sqlx::query(
+    sql(
         "INSERT INTO identities (provider, subject, user_id, claims, updated_at) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (provider, subject) DO UPDATE SET claims = excluded.claims, updated_at = excluded.updated_at",
     )
     .bind(&identity.provider)
     .bind(&identity.subject)
-    .bind(identity.user_id.to_string())
+    .bind(identity.user_id)
     .bind(identity.claims.to_string())
-    .bind(identity.updated_at.as_millisecond())
-    .execute(connection)
+    .bind(identity.updated_at)
+    .execute(transaction)
     .await?;
     let same = before.is_some_and(|before| before.claims == identity.claims);
     Ok(if same {
@@ -184,48 +178,48 @@ pub(super) async fn write(connection: &mut SqliteConnection, identity: &Identity
 
 /// Replaces the groups that one source puts the user into, within the caller's transaction.
 pub(super) async fn replace_membership(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     user: Uuid,
     source: &str,
     groups: &[String],
 ) -> Result<(), Error> {
-    sqlx::query("DELETE FROM memberships WHERE user_id = $1 AND source = $2")
-        .bind(user.to_string())
+    sql("DELETE FROM memberships WHERE user_id = $1 AND source = $2")
+        .bind(user)
         .bind(source)
-        .execute(&mut *connection)
+        .execute(&mut *transaction)
         .await?;
     for group in groups {
-        sqlx::query(
+        sql(
             "INSERT INTO memberships (user_id, group_name, source) VALUES ($1, $2, $3)
              ON CONFLICT (user_id, group_name, source) DO NOTHING",
         )
-        .bind(user.to_string())
+        .bind(user)
         .bind(group)
         .bind(source)
-        .execute(&mut *connection)
+        .execute(&mut *transaction)
         .await?;
     }
     Ok(())
 }
 
-impl FromRow<'_, SqliteRow> for Identity {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
-        let claims: &str = row.try_get("claims")?;
+impl FromRow for Identity {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
+        let claims: String = row.read("claims")?;
         Ok(Self {
-            provider: row.try_get("provider")?,
-            subject: row.try_get("subject")?,
-            user_id: id_in(row, "user_id")?,
-            claims: serde_json::from_str(claims).map_err(|cause| undecodable("claims", cause))?,
-            updated_at: time_in(row, "updated_at")?,
+            provider: row.read("provider")?,
+            subject: row.read("subject")?,
+            user_id: row.id("user_id")?,
+            claims: serde_json::from_str(&claims).map_err(|cause| undecodable("claims", cause))?,
+            updated_at: row.time("updated_at")?,
         })
     }
 }
 
-impl FromRow<'_, SqliteRow> for Membership {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl FromRow for Membership {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
         Ok(Self {
-            group: row.try_get("group_name")?,
-            source: row.try_get("source")?,
+            group: row.read("group_name")?,
+            source: row.read("source")?,
         })
     }
 }

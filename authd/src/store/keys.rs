@@ -4,11 +4,10 @@
 //! which are in the Snapshot.
 
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{FromRow, Row as _, SqliteConnection};
 use uuid::Uuid;
 
-use super::{Error, Store, id_in, milliseconds, optional_time_in, time_in, undecodable};
+use super::sql::{FromRow, Row, Transaction, sql, undecodable};
+use super::{Error, Store};
 
 #[cfg(test)]
 mod tests;
@@ -92,21 +91,21 @@ impl Store {
     /// [`Error::NotFound`] when the user does not exist or is disabled; [`Error::Conflict`] when the hash or id is taken;
     /// [`Error::Unavailable`].
     pub async fn create_key(&self, key: &NewKey) -> Result<Key, Error> {
-        let query = sqlx::query_as(
+        let query = sql(
             "INSERT INTO api_keys (id, user_id, name, prefix, hash, endpoints, created_at, expires_at)
              SELECT $1, id, $3, $4, $5, $6, $7, $8 FROM users WHERE id = $2 AND disabled = FALSE RETURNING *",
         );
         let mut transaction = self.begin().await?;
         let written = query
-            .bind(key.id.to_string())
-            .bind(key.user_id.to_string())
+            .bind(key.id)
+            .bind(key.user_id)
             .bind(&key.name)
             .bind(&key.prefix)
             .bind(key.hash.as_slice())
             .bind(&key.endpoints)
-            .bind(key.created_at.as_millisecond())
-            .bind(milliseconds(key.expires_at))
-            .fetch_one(&mut *transaction)
+            .bind(key.created_at)
+            .bind(key.expires_at)
+            .fetch_one(&mut transaction)
             .await?;
         transaction.commit().await?;
         Ok(written)
@@ -117,8 +116,8 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn keys_of(&self, user: Uuid) -> Result<Vec<Key>, Error> {
-        let query = sqlx::query_as("SELECT * FROM api_keys WHERE user_id = $1 ORDER BY created_at, id");
-        Ok(query.bind(user.to_string()).fetch_all(&self.readers).await?)
+        let query = sql("SELECT * FROM api_keys WHERE user_id = $1 ORDER BY created_at, id");
+        Ok(query.bind(user).fetch_all(&self.readers).await?)
     }
 
     /// Every key that opens something now: not expired, and of a user who is not disabled.
@@ -126,10 +125,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn all_active_keys(&self, now: Timestamp) -> Result<Vec<ActiveKey>, Error> {
-        Ok(sqlx::query_as(active!())
-            .bind(now.as_millisecond())
-            .fetch_all(&self.readers)
-            .await?)
+        Ok(sql(active!()).bind(now).fetch_all(&self.readers).await?)
     }
 
     /// The key with the hash, where it opens something now.
@@ -137,9 +133,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn key_by_hash(&self, hash: &KeyHash, now: Timestamp) -> Result<Option<ActiveKey>, Error> {
-        let query = sqlx::query_as(active!("k.hash = $2"))
-            .bind(now.as_millisecond())
-            .bind(hash.as_slice());
+        let query = sql(active!("k.hash = $2")).bind(now).bind(hash.as_slice());
         Ok(query.fetch_optional(&self.readers).await?)
     }
 
@@ -149,10 +143,10 @@ impl Store {
     /// [`Error::NotFound`] when the user has no such key, also when somebody else does; [`Error::Unavailable`].
     pub async fn delete_key(&self, user: Uuid, id: Uuid) -> Result<KeyHash, Error> {
         let mut transaction = self.begin().await?;
-        let Hash(hash) = sqlx::query_as("DELETE FROM api_keys WHERE id = $1 AND user_id = $2 RETURNING hash")
-            .bind(id.to_string())
-            .bind(user.to_string())
-            .fetch_one(&mut *transaction)
+        let Hash(hash) = sql("DELETE FROM api_keys WHERE id = $1 AND user_id = $2 RETURNING hash")
+            .bind(id)
+            .bind(user)
+            .fetch_one(&mut transaction)
             .await?;
         transaction.commit().await?;
         Ok(hash)
@@ -165,10 +159,10 @@ impl Store {
     pub async fn touch_keys(&self, used: &[(Uuid, Timestamp)]) -> Result<(), Error> {
         let mut transaction = self.begin().await?;
         for (id, at) in used {
-            sqlx::query("UPDATE api_keys SET last_used_at = $2 WHERE id = $1 AND COALESCE(last_used_at, 0) < $2")
-                .bind(id.to_string())
-                .bind(at.as_millisecond())
-                .execute(&mut *transaction)
+            sql("UPDATE api_keys SET last_used_at = $2 WHERE id = $1 AND COALESCE(last_used_at, 0) < $2")
+                .bind(*id)
+                .bind(*at)
+                .execute(&mut transaction)
                 .await?;
         }
         Ok(transaction.commit().await?)
@@ -179,72 +173,71 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn purge_expired_keys(&self, before: Timestamp) -> Result<u64, Error> {
-        let done = sqlx::query("DELETE FROM api_keys WHERE expires_at <= $1")
-            .bind(before.as_millisecond())
+        let done = sql("DELETE FROM api_keys WHERE expires_at <= $1")
+            .bind(before)
             .execute(&self.writer)
             .await?;
-        Ok(done.rows_affected())
+        Ok(done)
     }
 }
 
 /// The hashes of all keys of the user, expired ones too.
-pub(super) async fn hashes_of(connection: &mut SqliteConnection, user: Uuid) -> Result<Vec<KeyHash>, Error> {
-    let hashes: Vec<Hash> = sqlx::query_as("SELECT hash FROM api_keys WHERE user_id = $1")
-        .bind(user.to_string())
-        .fetch_all(connection)
+pub(super) async fn hashes_of(transaction: &mut Transaction, user: Uuid) -> Result<Vec<KeyHash>, Error> {
+    let hashes: Vec<Hash> = sql("SELECT hash FROM api_keys WHERE user_id = $1")
+        .bind(user)
+        .fetch_all(transaction)
         .await?;
     Ok(hashes.into_iter().map(|Hash(hash)| hash).collect())
 }
 
 /// The user's keys that open something now.
 pub(super) async fn active_of(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     user: Uuid,
     now: Timestamp,
 ) -> Result<Vec<ActiveKey>, Error> {
-    let query = sqlx::query_as(active!("k.user_id = $2"))
-        .bind(now.as_millisecond())
-        .bind(user.to_string());
-    Ok(query.fetch_all(connection).await?)
+    let query = sql(active!("k.user_id = $2")).bind(now).bind(user);
+    Ok(query.fetch_all(transaction).await?)
 }
 
 struct Hash(KeyHash);
 
-impl FromRow<'_, SqliteRow> for Hash {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
-        let bytes: &[u8] = row.try_get("hash")?;
+impl FromRow for Hash {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
+        let bytes: Vec<u8> = row.read("hash")?;
         bytes
+            .as_slice()
             .try_into()
             .map(Self)
             .map_err(|cause: std::array::TryFromSliceError| undecodable("hash", cause))
     }
 }
 
-impl FromRow<'_, SqliteRow> for Key {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl FromRow for Key {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
         Ok(Self {
-            id: id_in(row, "id")?,
-            user_id: id_in(row, "user_id")?,
-            name: row.try_get("name")?,
-            prefix: row.try_get("prefix")?,
-            endpoints: row.try_get("endpoints")?,
-            created_at: time_in(row, "created_at")?,
-            expires_at: optional_time_in(row, "expires_at")?,
-            last_used_at: optional_time_in(row, "last_used_at")?,
+            id: row.id("id")?,
+            user_id: row.id("user_id")?,
+            name: row.read("name")?,
+            prefix: row.read("prefix")?,
+            endpoints: row.read("endpoints")?,
+            created_at: row.time("created_at")?,
+            expires_at: row.optional_time("expires_at")?,
+            last_used_at: row.optional_time("last_used_at")?,
         })
     }
 }
 
-impl FromRow<'_, SqliteRow> for ActiveKey {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl FromRow for ActiveKey {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
         let Hash(hash) = Hash::from_row(row)?;
-        let endpoints: Option<&str> = row.try_get("endpoints")?;
+        let endpoints: Option<String> = row.read("endpoints")?;
         Ok(Self {
-            id: id_in(row, "id")?,
-            user_id: id_in(row, "user_id")?,
+            id: row.id("id")?,
+            user_id: row.id("user_id")?,
             hash,
-            expires_at: optional_time_in(row, "expires_at")?,
-            endpoints: endpoints.map(Box::from),
+            expires_at: row.optional_time("expires_at")?,
+            endpoints: endpoints.map(String::into_boxed_str),
         })
     }
 }

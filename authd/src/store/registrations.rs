@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::sql::sql;
 use super::{Error, Store};
 
 impl Store {
@@ -10,7 +11,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn registration(&self, provider: &str) -> Result<Option<Vec<u8>>, Error> {
-        let query = sqlx::query_scalar("SELECT sealed FROM registrations WHERE provider = $1").bind(provider);
+        let query = sql("SELECT sealed FROM registrations WHERE provider = $1").bind(provider);
         Ok(query.fetch_optional(&self.readers).await?)
     }
 
@@ -19,13 +20,13 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn keep_registration(&self, provider: &str, sealed: &[u8], now: Timestamp) -> Result<(), Error> {
-        sqlx::query(
+        sql(
             "INSERT INTO registrations (provider, sealed, updated_at) VALUES ($1, $2, $3)
              ON CONFLICT (provider) DO UPDATE SET sealed = excluded.sealed, updated_at = excluded.updated_at",
         )
         .bind(provider)
         .bind(sealed)
-        .bind(now.as_millisecond())
+        .bind(now)
         .execute(&self.writer)
         .await?;
         Ok(())
@@ -36,7 +37,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn forget_registration(&self, provider: &str) -> Result<(), Error> {
-        sqlx::query("DELETE FROM registrations WHERE provider = $1")
+        sql("DELETE FROM registrations WHERE provider = $1")
             .bind(provider)
             .execute(&self.writer)
             .await?;

@@ -4,11 +4,10 @@
 //! whether something is revoked is done in memory, in [`crate::shared`].
 
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{FromRow, Row as _, SqliteConnection};
 use uuid::Uuid;
 
-use super::{Error, Store, id_in, milliseconds, optional_time_in, undecodable};
+use super::sql::{FromRow, Row, Transaction, sql, undecodable};
+use super::{Error, Store};
 
 #[cfg(test)]
 mod tests;
@@ -65,8 +64,9 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn add_revocation(&self, revocation: Revocation, reason: Reason, now: Timestamp) -> Result<(), Error> {
-        let mut connection = self.writer.acquire().await?;
-        insert(&mut connection, &revocation, reason, now).await
+        let mut transaction = self.begin().await?;
+        insert(&mut transaction, &revocation, reason, now).await?;
+        Ok(transaction.commit().await?)
     }
 
     /// Every revocation that still matters: until an hour after what it revokes would have ended.
@@ -74,11 +74,10 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn load_active_revocations(&self, now: Timestamp) -> Result<Vec<Revocation>, Error> {
-        let rows =
-            sqlx::query_as("SELECT kind, id, expires_at FROM revocations WHERE expires_at IS NULL OR expires_at > $1")
-                .bind(still_kept(now))
-                .fetch_all(&self.readers)
-                .await?;
+        let rows = sql("SELECT kind, id, expires_at FROM revocations WHERE expires_at IS NULL OR expires_at > $1")
+            .bind(still_kept(now))
+            .fetch_all(&self.readers)
+            .await?;
         Ok(rows)
     }
 
@@ -87,22 +86,22 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn purge_expired_revocations(&self, now: Timestamp) -> Result<u64, Error> {
-        let done = sqlx::query("DELETE FROM revocations WHERE expires_at <= $1")
+        let done = sql("DELETE FROM revocations WHERE expires_at <= $1")
             .bind(still_kept(now))
             .execute(&self.writer)
             .await?;
-        Ok(done.rows_affected())
+        Ok(done)
     }
 }
 
 /// Writes one revocation, within the caller's transaction or on its own.
 async fn insert(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     revocation: &Revocation,
     reason: Reason,
     now: Timestamp,
 ) -> Result<(), Error> {
-    sqlx::query(
+    sql(
         "INSERT INTO revocations (kind, id, expires_at, reason, created_at) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (kind, id) DO UPDATE SET expires_at = CASE
              WHEN revocations.expires_at IS NULL OR excluded.expires_at IS NULL THEN NULL
@@ -110,27 +109,27 @@ async fn insert(
              ELSE revocations.expires_at END",
     )
     .bind(revocation.kind.as_str())
-    .bind(revocation.id.to_string())
-    .bind(milliseconds(revocation.expires_at))
+    .bind(revocation.id)
+    .bind(revocation.expires_at)
     .bind(reason.as_str())
-    .bind(now.as_millisecond())
-    .execute(connection)
+    .bind(now)
+    .execute(transaction)
     .await?;
     Ok(())
 }
 
 /// Ends the sessions that the revocations name: their rows go, and the revocations stay.
 pub(super) async fn end_sessions(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     sessions: &[Revocation],
     reason: Reason,
     now: Timestamp,
 ) -> Result<(), Error> {
     for session in sessions {
-        insert(connection, session, reason, now).await?;
-        sqlx::query("DELETE FROM sessions WHERE id = $1")
-            .bind(session.id.to_string())
-            .execute(&mut *connection)
+        insert(transaction, session, reason, now).await?;
+        sql("DELETE FROM sessions WHERE id = $1")
+            .bind(session.id)
+            .execute(&mut *transaction)
             .await?;
     }
     Ok(())
@@ -169,9 +168,10 @@ impl Reason {
     }
 }
 
-impl FromRow<'_, SqliteRow> for Revocation {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
-        let kind = match row.try_get("kind")? {
+impl FromRow for Revocation {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
+        let kind: String = row.read("kind")?;
+        let kind = match kind.as_str() {
             "session" => RevocationKind::Session,
             "token" => RevocationKind::Token,
             other => {
@@ -180,8 +180,8 @@ impl FromRow<'_, SqliteRow> for Revocation {
         };
         Ok(Self {
             kind,
-            id: id_in(row, "id")?,
-            expires_at: optional_time_in(row, "expires_at")?,
+            id: row.id("id")?,
+            expires_at: row.optional_time("expires_at")?,
         })
     }
 }

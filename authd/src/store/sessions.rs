@@ -4,12 +4,11 @@
 //! are not here: they are signed, and nothing of them is kept.
 
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{FromRow, Row as _, SqliteConnection};
 use uuid::Uuid;
 
 use super::revocations::{Reason, Revocation, RevocationKind, end_sessions};
-use super::{Error, Store, id_in, milliseconds, optional_time_in, time_in};
+use super::sql::{FromRow, Row, Transaction, sql};
+use super::{Error, Store};
 
 #[cfg(test)]
 mod tests;
@@ -72,7 +71,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn session_by_id(&self, id: Uuid) -> Result<Option<Session>, Error> {
-        let query = sqlx::query_as("SELECT * FROM sessions WHERE id = $1").bind(id.to_string());
+        let query = sql("SELECT * FROM sessions WHERE id = $1").bind(id);
         Ok(query.fetch_optional(&self.readers).await?)
     }
 
@@ -81,15 +80,11 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn sessions_of(&self, user: Uuid, now: Timestamp) -> Result<Vec<Session>, Error> {
-        let query = sqlx::query_as(
+        let query = sql(
             "SELECT * FROM sessions WHERE user_id = $1 AND (expires_at IS NULL OR expires_at > $2)
              ORDER BY last_seen_at DESC, created_at DESC, id DESC",
         );
-        Ok(query
-            .bind(user.to_string())
-            .bind(now.as_millisecond())
-            .fetch_all(&self.readers)
-            .await?)
+        Ok(query.bind(user).bind(now).fetch_all(&self.readers).await?)
     }
 
     /// Ends a session.
@@ -98,9 +93,9 @@ impl Store {
     /// [`Error::NotFound`] when there is no such session or it was ended before; [`Error::Unavailable`].
     pub async fn revoke_session(&self, id: Uuid, reason: Reason, now: Timestamp) -> Result<Revocation, Error> {
         let mut transaction = self.begin().await?;
-        let ended: Ending = sqlx::query_as("SELECT id, expires_at FROM sessions WHERE id = $1")
-            .bind(id.to_string())
-            .fetch_one(&mut *transaction)
+        let ended: Ending = sql("SELECT id, expires_at FROM sessions WHERE id = $1")
+            .bind(id)
+            .fetch_one(&mut transaction)
             .await?;
         end_sessions(&mut transaction, &[ended.0], reason, now).await?;
         transaction.commit().await?;
@@ -143,10 +138,10 @@ impl Store {
     pub async fn touch_sessions(&self, seen: &[(Uuid, Timestamp)]) -> Result<(), Error> {
         let mut transaction = self.begin().await?;
         for (id, at) in seen {
-            sqlx::query("UPDATE sessions SET last_seen_at = $2 WHERE id = $1 AND last_seen_at < $2")
-                .bind(id.to_string())
-                .bind(at.as_millisecond())
-                .execute(&mut *transaction)
+            sql("UPDATE sessions SET last_seen_at = $2 WHERE id = $1 AND last_seen_at < $2")
+                .bind(*id)
+                .bind(*at)
+                .execute(&mut transaction)
                 .await?;
         }
         Ok(transaction.commit().await?)
@@ -157,111 +152,108 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn purge_expired_sessions(&self, now: Timestamp) -> Result<u64, Error> {
-        let done = sqlx::query("DELETE FROM sessions WHERE expires_at <= $1")
-            .bind(now.as_millisecond())
+        let done = sql("DELETE FROM sessions WHERE expires_at <= $1")
+            .bind(now)
             .execute(&self.writer)
             .await?;
-        Ok(done.rows_affected())
+        Ok(done)
     }
 }
 
 /// Makes a session, within the caller's transaction.
-pub(super) async fn insert(connection: &mut SqliteConnection, session: &NewSession) -> Result<Session, Error> {
+pub(super) async fn insert(transaction: &mut Transaction, session: &NewSession) -> Result<Session, Error> {
     // Asked here, so that a sign-in that began before an account was disabled does not outlive that.
-    let query = sqlx::query_as(
+    let query = sql(
         "INSERT INTO sessions (id, user_id, provider, created_at, last_seen_at, expires_at, client_address,
              user_agent)
          SELECT $1, id, $3, $4, $4, $5, $6, $7 FROM users WHERE id = $2 AND disabled = FALSE RETURNING *",
     );
     Ok(query
-        .bind(session.id.to_string())
-        .bind(session.user_id.to_string())
+        .bind(session.id)
+        .bind(session.user_id)
         .bind(&session.provider)
-        .bind(session.created_at.as_millisecond())
-        .bind(milliseconds(session.expires_at))
+        .bind(session.created_at)
+        .bind(session.expires_at)
         .bind(&session.client_address)
         .bind(&session.user_agent)
-        .fetch_one(connection)
+        .fetch_one(transaction)
         .await?)
 }
 
 /// Ends the user's sessions but the `keep` that were used last, within the caller's transaction.
 pub(super) async fn evict_oldest(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     user: Uuid,
     keep: u32,
     now: Timestamp,
 ) -> Result<Vec<Revocation>, Error> {
-    let ended: Vec<Ending> = sqlx::query_as(
-        "SELECT id, expires_at FROM sessions WHERE user_id = $1
+    let ended: Vec<Ending> = sql("SELECT id, expires_at FROM sessions WHERE user_id = $1
          ORDER BY CASE WHEN expires_at <= $2 THEN 1 ELSE 0 END, last_seen_at DESC, created_at DESC, id DESC
-         LIMIT $3 OFFSET $4",
-    )
-    .bind(user.to_string())
-    .bind(now.as_millisecond())
+         LIMIT $3 OFFSET $4")
+    .bind(user)
+    .bind(now)
     .bind(i64::MAX)
     .bind(i64::from(keep))
-    .fetch_all(&mut *connection)
+    .fetch_all(&mut *transaction)
     .await?;
     let ended: Vec<_> = ended.into_iter().map(|Ending(revocation)| revocation).collect();
-    end_sessions(connection, &ended, Reason::TooManySessions, now).await?;
+    end_sessions(transaction, &ended, Reason::TooManySessions, now).await?;
     Ok(ended)
 }
 
 /// What must be revoked to end the user's sessions, but the one to keep.
 pub(super) async fn revocable(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     user: Uuid,
     keep: Option<Uuid>,
 ) -> Result<Vec<Revocation>, Error> {
-    let endings: Vec<Ending> = sqlx::query_as("SELECT id, expires_at FROM sessions WHERE user_id = $1 AND id <> $2")
-        .bind(user.to_string())
+    let endings: Vec<Ending> = sql("SELECT id, expires_at FROM sessions WHERE user_id = $1 AND id <> $2")
+        .bind(user)
         // No session has an empty id.
         .bind(keep.map(|id| id.to_string()).unwrap_or_default())
-        .fetch_all(connection)
+        .fetch_all(transaction)
         .await?;
     Ok(endings.into_iter().map(|Ending(revocation)| revocation).collect())
 }
 
 /// What must be revoked to end the user's sessions that began at a provider.
 pub(super) async fn revocable_at(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     user: Uuid,
     provider: &str,
 ) -> Result<Vec<Revocation>, Error> {
-    let endings: Vec<Ending> =
-        sqlx::query_as("SELECT id, expires_at FROM sessions WHERE user_id = $1 AND provider = $2")
-            .bind(user.to_string())
-            .bind(provider)
-            .fetch_all(connection)
-            .await?;
+    let endings: Vec<Ending> = sql("SELECT id, expires_at FROM sessions WHERE user_id = $1 AND provider = $2")
+        .bind(user)
+        .bind(provider)
+        .fetch_all(transaction)
+        .await?;
     Ok(endings.into_iter().map(|Ending(revocation)| revocation).collect())
 }
 
 /// A session's row, read as that which ends it.
 pub(super) struct Ending(pub(super) Revocation);
 
-impl FromRow<'_, SqliteRow> for Ending {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl FromRow for Ending {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
         Ok(Self(Revocation {
             kind: RevocationKind::Session,
-            id: id_in(row, "id")?,
-            expires_at: optional_time_in(row, "expires_at")?,
+            id: row.id("id")?,
+            expires_at: row.optional_time("expires_at")?,
         }))
     }
 }
 
-impl FromRow<'_, SqliteRow> for Session {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl FromRow for Session {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
         Ok(Self {
-            id: id_in(row, "id")?,
-            user_id: id_in(row, "user_id")?,
-            provider: row.try_get("provider")?,
-            created_at: time_in(row, "created_at")?,
-            last_seen_at: time_in(row, "last_seen_at")?,
-            expires_at: optional_time_in(row, "expires_at")?,
-            client_address: row.try_get("client_address")?,
-            user_agent: row.try_get("user_agent")?,
+            id: row.id("id")?,
+            user_id: row.id("user_id")?,
+            provider: row.read("provider")?,
+            created_at: row.time("created_at")?,
+            last_seen_at: row.time("last_seen_at")?,
+            expires_at: row.optional_time("expires_at")?,
+            client_address: row.read("client_address")?,
+            user_agent: row.read("user_agent")?,
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::sql::sql;
 use super::{Error, Store};
 
 impl Store {
@@ -10,17 +11,17 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn spend(&self, purpose: &str, id: &str, ends: i64, now: Timestamp) -> Result<bool, Error> {
-        let done = sqlx::query(
+        let done = sql(
             "INSERT INTO spent (purpose, id, expires_at) VALUES ($1, $2, $3) ON CONFLICT (purpose, id) DO UPDATE
                  SET expires_at = excluded.expires_at WHERE spent.expires_at <= $4",
         )
         .bind(purpose)
         .bind(id)
         .bind(ends.saturating_mul(1000))
-        .bind(now.as_millisecond())
+        .bind(now)
         .execute(&self.writer)
         .await?;
-        Ok(done.rows_affected() == 1)
+        Ok(done == 1)
     }
 
     /// Forgets what can no longer be used anyway, and returns how much.
@@ -28,11 +29,11 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn purge_spent(&self, now: Timestamp) -> Result<u64, Error> {
-        let done = sqlx::query("DELETE FROM spent WHERE expires_at <= $1")
-            .bind(now.as_millisecond())
+        let done = sql("DELETE FROM spent WHERE expires_at <= $1")
+            .bind(now)
             .execute(&self.writer)
             .await?;
-        Ok(done.rows_affected())
+        Ok(done)
     }
 }
 

@@ -2,7 +2,9 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use futures::future::join_all;
+use jiff::Timestamp;
 use secrecy::SecretString;
+use uuid::Uuid;
 
 use super::*;
 use crate::random::Random;
@@ -155,7 +157,7 @@ async fn a_file_that_others_may_read_is_closed_to_them() {
 #[tokio::test]
 async fn what_is_written_is_on_the_disk_before_it_is_acknowledged() {
     let fixture = fixture().await;
-    let text: String = sqlx::query_scalar("PRAGMA journal_mode")
+    let text: String = sql("PRAGMA journal_mode")
         .fetch_one(&fixture.store.writer)
         .await
         .unwrap();
@@ -165,10 +167,7 @@ async fn what_is_written_is_on_the_disk_before_it_is_acknowledged() {
         ("PRAGMA foreign_keys", 1),
         ("PRAGMA busy_timeout", 5000),
     ] {
-        let value: i64 = sqlx::query_scalar(pragma)
-            .fetch_one(&fixture.store.writer)
-            .await
-            .unwrap();
+        let value: i64 = sql(pragma).fetch_one(&fixture.store.writer).await.unwrap();
         assert_eq!(value, expected, "{pragma}");
     }
 }
@@ -176,18 +175,8 @@ async fn what_is_written_is_on_the_disk_before_it_is_acknowledged() {
 #[tokio::test]
 async fn readers_cannot_write() {
     let fixture = fixture().await;
-    assert!(
-        sqlx::query("DELETE FROM users")
-            .execute(&fixture.store.readers)
-            .await
-            .is_err()
-    );
-    assert!(
-        sqlx::query("DELETE FROM users")
-            .execute(&fixture.store.writer)
-            .await
-            .is_ok()
-    );
+    assert!(sql("DELETE FROM users").execute(&fixture.store.readers).await.is_err());
+    assert!(sql("DELETE FROM users").execute(&fixture.store.writer).await.is_ok());
 }
 
 #[tokio::test]
@@ -218,8 +207,8 @@ async fn what_was_acknowledged_is_there_after_a_kill() {
 async fn a_transaction_that_is_dropped_leaves_nothing() {
     let fixture = fixture().await;
     let mut transaction = fixture.store.begin().await.unwrap();
-    sqlx::query("INSERT INTO revocations VALUES ('token', 'x', NULL, 'signed-out', 1)")
-        .execute(&mut *transaction)
+    sql("INSERT INTO revocations VALUES ('token', 'x', NULL, 'signed-out', 1)")
+        .execute(&mut transaction)
         .await
         .unwrap();
     drop(transaction);

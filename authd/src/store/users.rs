@@ -9,11 +9,10 @@ use jiff::civil::Date;
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{FromRow, Row as _, SqliteConnection};
 use uuid::Uuid;
 
-use super::{Error, Store, id_in, optional_time_in, time_in, undecodable};
+use super::sql::{FromRow, Row, Transaction, sql, undecodable};
+use super::{Error, Store};
 
 mod page;
 
@@ -145,8 +144,8 @@ impl Store {
     /// [`Error::Conflict`] when there is no admin and the e-mail address has another account; [`Error::Unavailable`].
     pub async fn bootstrap_admin(&self, user: &NewUser) -> Result<Option<User>, Error> {
         let mut transaction = self.begin().await?;
-        let admins: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM users WHERE role = 'admin'")
-            .fetch_one(&mut *transaction)
+        let admins: i64 = sql("SELECT COUNT(*) FROM users WHERE role = 'admin'")
+            .fetch_one(&mut transaction)
             .await?;
         if admins > 0 {
             return Ok(None);
@@ -168,7 +167,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn user_by_id(&self, id: Uuid) -> Result<Option<User>, Error> {
-        let query = sqlx::query_as("SELECT * FROM users WHERE id = $1").bind(id.to_string());
+        let query = sql("SELECT * FROM users WHERE id = $1").bind(id);
         Ok(query.fetch_optional(&self.readers).await?)
     }
 
@@ -177,7 +176,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn user_by_email(&self, email: &str) -> Result<Option<User>, Error> {
-        let query = sqlx::query_as("SELECT * FROM users WHERE email = $1").bind(email.to_lowercase());
+        let query = sql("SELECT * FROM users WHERE email = $1").bind(email.to_lowercase());
         Ok(query.fetch_optional(&self.readers).await?)
     }
 
@@ -186,9 +185,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn count_users(&self) -> Result<u64, Error> {
-        let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM users")
-            .fetch_one(&self.readers)
-            .await?;
+        let count: i64 = sql("SELECT COUNT(*) FROM users").fetch_one(&self.readers).await?;
         Ok(count.unsigned_abs())
     }
 
@@ -197,9 +194,8 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn oldest_admin(&self) -> Result<Option<User>, Error> {
-        let query = sqlx::query_as(
-            "SELECT * FROM users WHERE role = 'admin' AND disabled = FALSE ORDER BY created_at, id LIMIT 1",
-        );
+        let query =
+            sql("SELECT * FROM users WHERE role = 'admin' AND disabled = FALSE ORDER BY created_at, id LIMIT 1");
         Ok(query.fetch_optional(&self.readers).await?)
     }
 
@@ -208,21 +204,21 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Unavailable`].
     pub async fn update_profile(&self, id: Uuid, profile: &Profile, now: Timestamp) -> Result<User, Error> {
-        let query = sqlx::query_as(
+        let query = sql(
             "UPDATE users SET name = $2, profile_image_url = $3, bio = $4, gender = $5, date_of_birth = $6,
                  updated_at = $7
              WHERE id = $1 RETURNING *",
         );
         let mut transaction = self.begin().await?;
         let written = query
-            .bind(id.to_string())
+            .bind(id)
             .bind(&profile.name)
             .bind(&profile.profile_image_url)
             .bind(&profile.bio)
             .bind(&profile.gender)
             .bind(profile.date_of_birth.map(|date| date.to_string()))
-            .bind(now.as_millisecond())
-            .fetch_one(&mut *transaction)
+            .bind(now)
+            .fetch_one(&mut transaction)
             .await?;
         transaction.commit().await?;
         Ok(written)
@@ -233,9 +229,9 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn record_sign_in(&self, id: Uuid, at: Timestamp) -> Result<(), Error> {
-        sqlx::query("UPDATE users SET last_sign_in_at = $2 WHERE id = $1 AND COALESCE(last_sign_in_at, 0) < $2")
-            .bind(id.to_string())
-            .bind(at.as_millisecond())
+        sql("UPDATE users SET last_sign_in_at = $2 WHERE id = $1 AND COALESCE(last_sign_in_at, 0) < $2")
+            .bind(id)
+            .bind(at)
             .execute(&self.writer)
             .await?;
         Ok(())
@@ -243,22 +239,22 @@ impl Store {
 }
 
 /// Makes an account, within the caller's transaction.
-pub(super) async fn insert(connection: &mut SqliteConnection, user: &NewUser) -> Result<User, Error> {
-    let query = sqlx::query_as(
+pub(super) async fn insert(transaction: &mut Transaction, user: &NewUser) -> Result<User, Error> {
+    let query = sql(
         "INSERT INTO users (id, email, email_verified, name, role, password_hash, profile_image_url, created_at,
              updated_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) RETURNING *",
     );
     Ok(query
-        .bind(user.id.to_string())
+        .bind(user.id)
         .bind(user.email.to_lowercase())
         .bind(user.email_verified)
         .bind(&user.name)
         .bind(user.role.as_str())
         .bind(user.password_hash.as_ref().map(SecretString::expose_secret))
         .bind(&user.profile_image_url)
-        .bind(user.created_at.as_millisecond())
-        .fetch_one(connection)
+        .bind(user.created_at)
+        .fetch_one(transaction)
         .await?)
 }
 
@@ -287,31 +283,29 @@ impl FromStr for Role {
     }
 }
 
-impl FromRow<'_, SqliteRow> for User {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
-        let role: &str = row.try_get("role")?;
-        let date_of_birth: Option<&str> = row.try_get("date_of_birth")?;
-        let date = |text: &str| {
+impl FromRow for User {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
+        let role: String = row.read("role")?;
+        let date_of_birth: Option<String> = row.read("date_of_birth")?;
+        let date = |text: String| {
             text.parse()
                 .map_err(|cause: jiff::Error| undecodable("date_of_birth", cause))
         };
         Ok(Self {
-            id: id_in(row, "id")?,
-            email: row.try_get("email")?,
-            email_verified: row.try_get("email_verified")?,
-            name: row.try_get("name")?,
+            id: row.id("id")?,
+            email: row.read("email")?,
+            email_verified: row.read("email_verified")?,
+            name: row.read("name")?,
             role: role.parse().map_err(|cause: UnknownRole| undecodable("role", cause))?,
-            disabled: row.try_get("disabled")?,
-            password_hash: row
-                .try_get::<Option<String>, _>("password_hash")?
-                .map(SecretString::from),
-            profile_image_url: row.try_get("profile_image_url")?,
-            bio: row.try_get("bio")?,
-            gender: row.try_get("gender")?,
+            disabled: row.read("disabled")?,
+            password_hash: row.read::<Option<String>>("password_hash")?.map(SecretString::from),
+            profile_image_url: row.read("profile_image_url")?,
+            bio: row.read("bio")?,
+            gender: row.read("gender")?,
             date_of_birth: date_of_birth.map(date).transpose()?,
-            created_at: time_in(row, "created_at")?,
-            updated_at: time_in(row, "updated_at")?,
-            last_sign_in_at: optional_time_in(row, "last_sign_in_at")?,
+            created_at: row.time("created_at")?,
+            updated_at: row.time("updated_at")?,
+            last_sign_in_at: row.optional_time("last_sign_in_at")?,
         })
     }
 }

@@ -93,7 +93,7 @@ async fn a_session_and_a_token_with_one_id_are_two_things() {
 #[tokio::test]
 async fn a_row_that_makes_no_sense_is_an_error_and_not_passed_over() {
     let fixture = fixture().await;
-    sqlx::query("INSERT INTO revocations VALUES ('token', 'no-uuid', NULL, 'signed-out', 1)")
+    sql("INSERT INTO revocations VALUES ('token', 'no-uuid', NULL, 'signed-out', 1)")
         .execute(&fixture.store.writer)
         .await
         .unwrap();

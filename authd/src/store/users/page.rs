@@ -1,5 +1,6 @@
 //! Which users does an admin's list show?
 
+use crate::store::sql::sql;
 use crate::store::{Error, Store, User};
 
 /// How many users [`Store::users_page`] returns at most.
@@ -73,12 +74,12 @@ impl Store {
     pub async fn users_page(&self, query: &UserQuery) -> Result<UserPage, Error> {
         // SQLite folds ASCII only, hence the text as it was given and in lower case.
         let (given, lower) = (containing(&query.text), containing(&query.text.to_lowercase()));
-        let total: i64 = sqlx::query_scalar(matching!("SELECT COUNT(*)"))
+        let total: i64 = sql(matching!("SELECT COUNT(*)"))
             .bind(&given)
             .bind(&lower)
             .fetch_one(&self.readers)
             .await?;
-        let users = sqlx::query_as(page_sql(query.order, query.direction))
+        let users = sql(page_sql(query.order, query.direction))
             .bind(given)
             .bind(lower)
             .bind(PAGE)
