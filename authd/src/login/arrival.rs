@@ -159,7 +159,21 @@ pub async fn arrive_with(
     outcome
 }
 
+/// Somebody new may arrive twice at the same moment. Whoever comes second finds the address or the identity taken, and, when they look
+/// again, that it is by themselves.
 async fn attempt(
+    app: &App,
+    serving: &Serving,
+    arriving: Arriving<'_>,
+    given: Option<Given>,
+) -> Result<SignedIn, Error> {
+    match attempt_once(app, serving, arriving.clone(), given.clone()).await {
+        Err(Error::EmailTaken) => attempt_once(app, serving, arriving, given).await,
+        outcome => outcome,
+    }
+}
+
+async fn attempt_once(
     app: &App,
     serving: &Serving,
     arriving: Arriving<'_>,

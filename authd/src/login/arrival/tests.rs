@@ -310,3 +310,15 @@ async fn a_key_of_somebody_without_a_password_acts_with_what_their_provider_said
     let page = stand.ask_with("/page", &key).await;
     assert_eq!((page.status.as_u16(), page.header("x-auth-roles")), (200, "user"));
 }
+
+#[tokio::test]
+async fn somebody_new_may_arrive_many_times_at_once() {
+    let stand = stand().await;
+    for claims in [alice(), json!({"email": "unverified@example.com"})] {
+        let arrivals = (0..8).map(|_| come(&stand, "other", claims["email"].as_str().unwrap(), claims.clone()));
+        let signed_in = futures::future::join_all(arrivals).await;
+        let accounts: std::collections::BTreeSet<_> =
+            signed_in.into_iter().map(|outcome| outcome.unwrap().user.id).collect();
+        assert_eq!(accounts.len(), 1, "{claims}");
+    }
+}
