@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use clap::Args;
 
+const OK: &[u8] = b"HTTP/1.1 200";
+
 /// What to send, and how fast.
 #[derive(Debug, Clone, Args)]
 pub struct Load {
@@ -95,12 +97,9 @@ fn answer(stream: &mut TcpStream) -> anyhow::Result<()> {
         ensure!(read > 0, "the connection was closed");
         filled += read;
         let seen = buffer.get(..filled).unwrap_or_default();
+        let begin = seen.get(..OK.len()).unwrap_or(seen);
+        ensure!(OK.starts_with(begin), "not 200: {}", String::from_utf8_lossy(seen));
         if seen.ends_with(b"\r\n\r\n") {
-            ensure!(
-                seen.starts_with(b"HTTP/1.1 200"),
-                "not 200: {}",
-                String::from_utf8_lossy(seen)
-            );
             return Ok(());
         }
     }
