@@ -45,8 +45,8 @@ pub struct Check<'a> {
 /// An answer.
 #[derive(Debug)]
 pub enum Verdict {
-    /// The request may pass, as this caller.
-    Allow(Arc<Caller>),
+    /// The request may pass, as this caller. A connection that it opens may stay open for so many seconds, where that is bounded.
+    Allow(Arc<Caller>, Option<u64>),
     /// Nobody is signed in, and somebody must be. The reason says what was wrong with what was shown, if anything.
     SignIn(Option<identity::Error>),
     /// The person signed in too long ago for this: so many seconds ago would do.
@@ -93,7 +93,12 @@ pub async fn check(app: &App, serving: &Serving, check: &Check<'_>) -> Verdict {
         );
     }
     match outcome(check, &decision) {
-        Outcome::Permit => Verdict::Allow(caller),
+        Outcome::Permit => {
+            let until = caller.good_until(check.credential);
+            let left = until.map(|at| at.saturating_sub(app.now().as_second()).max(1).unsigned_abs());
+            let age = [left, decision.max_connection_age].into_iter().flatten().min();
+            Verdict::Allow(caller, age)
+        }
         Outcome::Deny(denial) => {
             refused(
                 app,

@@ -96,6 +96,10 @@ pub struct AccessRule {
     /// nobody signs in with it. Absent: as long ago as sessions last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed_in_within: Option<Duration>,
+    /// How long a connection may stay open that this rule lets open, such as a WebSocket or a stream of events; `7d` or less. Proxy and
+    /// application are told in `X-Auth-Max-Age`, and what ends it is one of them. Absent: for as long as what the caller showed is good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_connection_age: Option<Duration>,
 }
 
 /// Who is allowed: whoever fits one of the fields.

@@ -200,6 +200,8 @@ fn an_access_policy_is_refused_with_a_reason() {
     for allow in [json!({"anyone": true}), json!({"services": ["a/b"]})] {
         check("AccessPolicy", &lately(allow), &["`signedInWithin` is about people"]);
     }
+    let aged = |age: &str| rules(json!([{"allow": {"anyone": true}, "maxConnectionAge": age}]));
+    check("AccessPolicy", &aged("15m"), &[]);
     check("AccessPolicy", &rules(json!([])), &["say what is allowed"]);
     check("AccessPolicy", &rules(json!([{"allow": {}}])), &["say who is allowed"]);
     check(

@@ -1,10 +1,12 @@
 """An application that knows nothing of signing in: it reports what reached it, and says back what it hears on a WebSocket."""
 
 import base64
+import contextlib
 import hashlib
 import http.server
 import json
 import sys
+import time
 
 
 class Echo(http.server.BaseHTTPRequestHandler):
@@ -31,8 +33,15 @@ class Echo(http.server.BaseHTTPRequestHandler):
         self.send_header("Sec-WebSocket-Accept", base64.b64encode(hashlib.sha1(accept.encode()).digest()).decode())
         self.end_headers()
         self.close_connection = True
-        while heard := self.rfile.read1():
-            self.wfile.write(heard)
+        # authd says for how many seconds it may stay open.
+        age = self.headers.get("X-Auth-Max-Age")
+        ends = time.monotonic() + int(age) if age else None
+        with contextlib.suppress(TimeoutError):
+            while True:
+                self.connection.settimeout(max(ends - time.monotonic(), 0.001) if ends else None)
+                if not (heard := self.rfile.read1()):
+                    break
+                self.wfile.write(heard)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer
 

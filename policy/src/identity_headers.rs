@@ -44,6 +44,8 @@ impl Part {
 
 /// The header that carries a signed assertion.
 pub const ASSERTION: &str = "x-auth-assertion";
+/// The header that says for how many seconds a connection that is let open may stay open.
+pub const MAX_AGE: &str = "x-auth-max-age";
 
 const X_AUTH: [(Part, &str); 6] = [
     (Part::User, "x-auth-user"),
@@ -80,7 +82,7 @@ fn names_of(preset: HeaderPreset) -> &'static [(Part, &'static str)] {
 /// application, whichever preset is in use.
 pub fn known() -> impl Iterator<Item = &'static str> {
     let presets = [&X_AUTH[..], &REMOTE, &X_FORWARDED].into_iter().flatten();
-    presets.map(|(_, name)| *name).chain([ASSERTION])
+    presets.map(|(_, name)| *name).chain([ASSERTION, MAX_AGE])
 }
 
 /// The names of one instance, in lower case.
@@ -142,7 +144,7 @@ pub(crate) fn given(names: &HeaderNames) -> impl Iterator<Item = (Part, &str)> {
 }
 
 /// Names that have a meaning of their own, in lower case.
-const MEANINGS: [&str; 52] = [
+const MEANINGS: [&str; 53] = [
     "age",
     "allow",
     "alt-svc",
@@ -195,6 +197,7 @@ const MEANINGS: [&str; 52] = [
     "x-rewrite-url",
     "x-request-id",
     ASSERTION,
+    MAX_AGE,
 ];
 
 /// What such names begin with, in lower case.

@@ -222,6 +222,9 @@ pub struct Place {
     /// How many seconds ago people may have signed in; `None`: it does not matter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed_in_within: Option<u64>,
+    /// For how many seconds a connection may stay open; `None`: the rule does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_connection_age: Option<u64>,
 }
 
 mod hex_digest {

@@ -48,6 +48,8 @@ mod open_redirects;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]
+mod long_connections;
+#[cfg(test)]
 mod openid;
 #[cfg(test)]
 mod operator_faults;

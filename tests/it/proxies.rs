@@ -7,8 +7,6 @@ use tests::http::{Answer, Request, get, post};
 use tests::proxy::{Kind, Site};
 use tests::resources::{CI_KEY, HOST, REPORTS_KEY};
 use tests::{wait, wire};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpStream, UnixStream};
 
 /// What reached the application, by a page that it answered with.
 fn seen(answer: &Answer) -> Vec<(String, String)> {
@@ -353,42 +351,16 @@ impl Story {
         );
     }
 
-    /// Somebody's WebSocket, which says back what it is told; or what is said instead.
-    async fn websocket(&self, cookie: &str) -> Result<TcpStream, wire::Heard> {
-        let port = self.site.proxy.port;
-        let request = format!(
-            "GET /live HTTP/1.1\r\nHost: {HOST}:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{cookie}\r\n"
-        );
-        wire::upgrade(&format!("127.0.0.1:{port}"), &request).await
-    }
-
-    async fn a_websocket_is_asked_about_when_it_opens_and_can_be_ended(&self) {
-        let refused = self.websocket("").await.expect_err(&self.case("D26: a stranger"));
+    async fn a_websocket_is_asked_about_when_it_opens_and_ends_when_it_is_old(&self) {
+        let refused = self.site.websocket("/brief", "").await;
+        let refused = refused.expect_err(&self.case("D26: a stranger"));
         assert_eq!(refused.status(), 401, "{}", self.case(&refused.text));
-        let cookie = format!("Cookie: token={}\r\n", self.site.ann.token);
-        let opened = self.websocket(&cookie).await;
-        let mut opened = opened.unwrap_or_else(|heard| panic!("{}", self.case(&heard.text)));
-        opened.write_all(b"hello").await.expect("it can be written to");
-        let mut heard = [0; 5];
-        opened.read_exact(&mut heard).await.expect("it can be read");
-        assert_eq!(&heard, b"hello", "{}", self.case("control: it is open"));
-        match self.kind {
-            // Its age ends it.
-            Kind::Envoy | Kind::EnvoyGrpc => {}
-            Kind::HaProxy => {
-                let hook = self.site.proxy.folder().join("haproxy.sock");
-                let mut hook = UnixStream::connect(hook).await.expect("the runtime socket");
-                let end = b"shutdown sessions server application/application\n";
-                hook.write_all(end).await.expect("the runtime socket");
-            }
-            // With these configurations the others can do neither.
-            _ => return,
-        }
-        let ended = tokio::time::timeout(wait::DEADLINE, async {
-            while matches!(opened.read(&mut heard).await, Ok(read) if read > 0) {}
-        });
-        ended.await.expect("the WebSocket ends");
+        let told = self.ask("/brief").cookie(&self.site.ann.token).send().await;
+        let told = seen(&told.expect(&self.case("signed in"), 200));
+        assert_eq!(said(&told, "x-auth-max-age"), ["3"], "{}", self.case("the rule's"));
+        let mut opened = self.site.websocket_of_ann("/brief").await;
+        // The proxy ends it where it can, and else the application.
+        wire::ends(&mut opened, &self.case("a WebSocket of 3 s")).await;
     }
 
     async fn without_authd_nothing_passes(&mut self) {
@@ -415,7 +387,9 @@ async fn told_behind(kind: Kind) {
     story.what_a_client_says_of_itself_never_arrives().await;
     story.a_public_path_is_public_and_nothing_beside_it_is().await;
     story.a_refusal_takes_a_stale_cookie_away().await;
-    story.a_websocket_is_asked_about_when_it_opens_and_can_be_ended().await;
+    story
+        .a_websocket_is_asked_about_when_it_opens_and_ends_when_it_is_old()
+        .await;
     story.a_renewed_session_reaches_the_browser_in_one_cookie().await;
     story.without_authd_nothing_passes().await;
 }

@@ -5,11 +5,13 @@ use std::path::Path;
 use std::process::Command;
 
 use tempfile::TempDir;
+use tokio::net::TcpStream;
 
 use crate::authd::Authd;
 use crate::process::Process;
-use crate::resources::{Folder, ROOMY, instance};
+use crate::resources::{Folder, HOST, ROOMY, instance};
 use crate::upstream::Upstream;
+use crate::wire::{self, Heard};
 use crate::world::{Person, World};
 use crate::{cache, http, repository, wait};
 
@@ -311,6 +313,30 @@ impl Site {
 
     /// An address of the sign-in pages.
     #[must_use]
+    /// Somebody's WebSocket, which says back what it is told.
+    ///
+    /// # Errors
+    /// What is said instead.
+    pub async fn websocket(&self, path: &str, cookie: &str) -> Result<TcpStream, Heard> {
+        let port = self.proxy.port;
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nCookie: {cookie}\r\n\r\n"
+        );
+        wire::upgrade(&format!("127.0.0.1:{port}"), &request).await
+    }
+
+    /// Ann's WebSocket.
+    ///
+    /// # Panics
+    /// It does not open.
+    pub async fn websocket_of_ann(&self, path: &str) -> TcpStream {
+        let opened = self.websocket(path, &format!("token={}", self.ann.token)).await;
+        let mut opened = opened.unwrap_or_else(|heard| panic!("{path}: {}", heard.text));
+        assert!(wire::echoes(&mut opened).await, "{path}: it does not answer");
+        opened
+    }
+
     pub fn auth(&self, path: &str) -> String {
         format!("http://auth.test.localhost:{}{path}", self.proxy.port)
     }

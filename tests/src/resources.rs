@@ -88,6 +88,7 @@ spec:
     - {paths: [/public], allow: {anyone: true}}
     - {paths: [/admin], allow: {roles: [admin]}}
     - allow: {roles: [user], services: [demo/ci, demo/reports]}
+    - {paths: [/brief], allow: {roles: [user]}, maxConnectionAge: 3s}
 ---
 apiVersion: authd.dev/v1alpha1
 kind: AccessPolicy

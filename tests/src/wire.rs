@@ -5,6 +5,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::wait::DEADLINE;
+
 /// How long the other side may keep the connection open.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -73,6 +75,59 @@ pub async fn upgrade(address: &str, request: &str) -> Result<TcpStream, Heard> {
         closed: false,
     };
     if heard.status() == 101 { Ok(stream) } else { Err(heard) }
+}
+
+/// Sends the beginning of a request and then a byte now and then, for as long as the other side neither answers nor closes.
+///
+/// # Panics
+/// There is nobody, or it puts up with this for longer than anything may take.
+pub async fn drip(address: &str, begin: &[u8], what: &str) -> Heard {
+    let mut stream = TcpStream::connect(address)
+        .await
+        .unwrap_or_else(|error| panic!("{address}: {error}"));
+    let _ = stream.write_all(begin).await;
+    let mut drops = tokio::time::interval(Duration::from_millis(200));
+    let (mut heard, mut buffer) = (Vec::new(), [0_u8; 4096]);
+    let ended = tokio::time::timeout(DEADLINE, async {
+        loop {
+            tokio::select! {
+                read = stream.read(&mut buffer) => match read {
+                    Ok(0) | Err(_) => return true,
+                    Ok(read) => {
+                        heard.extend(buffer.iter().take(read));
+                        return false;
+                    }
+                },
+                _ = drops.tick() => drop(stream.write_all(b"a").await),
+            }
+        }
+    });
+    let closed = ended.await.unwrap_or_else(|_| panic!("{what}: more is waited for"));
+    Heard {
+        text: String::from_utf8_lossy(&heard).into_owned(),
+        closed,
+    }
+}
+
+/// Whether what is written to a connection comes back.
+pub async fn echoes(stream: &mut TcpStream) -> bool {
+    let mut heard = [0; 5];
+    let echo = async {
+        stream.write_all(b"hello").await?;
+        stream.read_exact(&mut heard).await
+    };
+    matches!(tokio::time::timeout(PATIENCE, echo).await, Ok(Ok(_))) && &heard == b"hello"
+}
+
+/// Waits until the other side has closed a connection.
+///
+/// # Panics
+/// It does not.
+pub async fn ends(stream: &mut TcpStream, what: &str) {
+    let mut buffer = [0; 64];
+    let ended = async { while matches!(stream.read(&mut buffer).await, Ok(1..)) {} };
+    let ended = tokio::time::timeout(DEADLINE, ended).await;
+    assert!(ended.is_ok(), "{what}: the connection stays open");
 }
 
 impl Heard {

@@ -9,7 +9,7 @@ use http_body_util::Full;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use policy::Target;
 use policy::engine::Denial;
-use policy::identity_headers::ASSERTION;
+use policy::identity_headers::{ASSERTION, MAX_AGE};
 
 use super::Verdict;
 use super::asker::Asker;
@@ -28,12 +28,20 @@ const MAX_RETURN_ADDRESS: usize = 1500;
 
 /// The request may pass. 200 exactly, without a body, with every identity header.
 #[must_use]
-pub fn allow(caller: &Caller, assertion: Option<HeaderValue>, cookie: Option<HeaderValue>) -> Response<Full<Bytes>> {
+pub fn allow(
+    caller: &Caller,
+    assertion: Option<HeaderValue>,
+    age: Option<u64>,
+    cookie: Option<HeaderValue>,
+) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::new()));
     let headers = response.headers_mut();
     headers.clone_from(&caller.headers);
     if let Some(assertion) = assertion {
         headers.insert(HeaderName::from_static(ASSERTION), assertion);
+    }
+    if let Some(age) = age {
+        headers.insert(HeaderName::from_static(MAX_AGE), HeaderValue::from(age));
     }
     if let Some(cookie) = cookie {
         headers.insert(header::SET_COOKIE, cookie);
@@ -51,7 +59,7 @@ pub fn refuse(
     serving: &Serving,
 ) -> Response<Full<Bytes>> {
     match verdict {
-        Verdict::Allow(_) | Verdict::Unavailable => told(asker, UNAVAILABLE),
+        Verdict::Allow(..) | Verdict::Unavailable => told(asker, UNAVAILABLE),
         Verdict::Forbid(denial) => {
             let mut response = forbid(*denial, asker, target, serving);
             // nginx shows a page of its own in place of ours: it may send the browser to the page that explains.

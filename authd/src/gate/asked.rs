@@ -111,12 +111,12 @@ pub async fn ask(app: &App, serving: &Serving, asked: &Asked<'_>) -> Answered {
         request_id: asked.headers.get(&REQUEST_ID).and_then(|id| id.to_str().ok()),
     };
     match check(app, serving, &question).await {
-        Verdict::Allow(caller) => {
+        Verdict::Allow(caller, age) => {
             let assertion = assertion(app, serving, &caller, &asked.target);
             let cookie = renewed(app, serving, &caller, question.credential);
             Answered {
                 outcome: Outcome::Allow,
-                response: answer::allow(&caller, assertion, cookie),
+                response: answer::allow(&caller, assertion, age, cookie),
                 caller: Some(caller),
             }
         }
@@ -132,7 +132,7 @@ pub async fn ask(app: &App, serving: &Serving, asked: &Asked<'_>) -> Answered {
 
 fn outcome(verdict: &Verdict) -> Outcome {
     match verdict {
-        Verdict::Allow(_) => Outcome::Allow,
+        Verdict::Allow(..) => Outcome::Allow,
         Verdict::SignIn(_) | Verdict::SignInAgain(_) => Outcome::SignIn,
         Verdict::Forbid(_) => Outcome::Forbid,
         Verdict::Limited(_) => Outcome::Limited,

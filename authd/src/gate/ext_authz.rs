@@ -17,7 +17,7 @@ use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use policy::Principal;
-use policy::identity_headers::known;
+use policy::identity_headers::{MAX_AGE, known};
 use policy::principal::Identity;
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value};
@@ -213,7 +213,7 @@ fn passed(caller: &Caller, response: &Response<Full<Bytes>>, sent: &HeaderMap) -
     CheckResponse {
         status: Some(Status { code: Code::Ok.into() }),
         http_response: Some(HttpResponse::Ok(passed)),
-        dynamic_metadata: Some(metadata(&caller.principal)),
+        dynamic_metadata: Some(metadata(&caller.principal, said.get(MAX_AGE))),
     }
 }
 
@@ -272,8 +272,9 @@ fn option(name: &HeaderName, value: &HeaderValue) -> HeaderOption {
     }
 }
 
-/// Who passes, for access logs and later filters of Envoy. Nothing of it is a secret or an address.
-fn metadata(principal: &Principal) -> Struct {
+/// Who passes, and for how many seconds a connection may stay open, for access logs and later filters of Envoy. Nothing of it is a
+/// secret or an address.
+fn metadata(principal: &Principal, age: Option<&HeaderValue>) -> Struct {
     let value = |kind| Value { kind: Some(kind) };
     let text = |text: &str| value(Kind::StringValue(text.to_owned()));
     let list = |names: &mut dyn Iterator<Item = &String>| {
@@ -298,5 +299,8 @@ fn metadata(principal: &Principal) -> Struct {
             .map(|(name, value)| (name.to_owned(), value))
             .collect(),
     };
-    named(vec![("principal", value(Kind::StructValue(named(principal.into()))))])
+    let age = age.and_then(|age| age.to_str().ok()?.parse().ok());
+    let age = age.map(|seconds| ("maxConnectionAge", value(Kind::NumberValue(seconds))));
+    let principal = ("principal", value(Kind::StructValue(named(principal.into()))));
+    named([principal].into_iter().chain(age).collect())
 }

@@ -1,3 +1,4 @@
+mod ages;
 mod answers;
 mod refused_keys;
 

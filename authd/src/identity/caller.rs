@@ -122,6 +122,19 @@ impl Caller {
         }
     }
 
+    /// Until when what they showed is good at most, in epoch seconds. A browser gets fresh tokens for as long as its session lasts,
+    /// whoever has one in a header does not.
+    #[must_use]
+    pub fn good_until(&self, credential: Credential<'_>) -> Option<i64> {
+        match &self.means {
+            Means::Nothing => None,
+            Means::Session { ends_at, .. } if credential.is_cookie() => *ends_at,
+            Means::Session { claims, ends_at, .. } => [claims.expires_at, *ends_at].into_iter().flatten().min(),
+            Means::Issued { expires_at } => Some(*expires_at),
+            Means::PersonalKey { expires_at, .. } | Means::DeclaredKey { expires_at, .. } => *expires_at,
+        }
+    }
+
     /// The account, where a person stands behind it.
     #[must_use]
     pub fn account(&self) -> Option<Uuid> {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use policy::Principal;
-use policy::identity_headers::{ASSERTION, IdentityHeaders, Part};
+use policy::identity_headers::{ASSERTION, IdentityHeaders, MAX_AGE, Part};
 use policy::principal::Identity;
 use policy::snapshot::Settings;
 
@@ -22,6 +22,9 @@ const MAX_LIST: usize = 1200;
 const MAX_LIST_BESIDE_ASSERTION: usize = 400;
 /// The longest single value, in bytes.
 const MAX_VALUE: usize = 300;
+
+/// The digits of the greatest age of a connection, in seconds.
+const AGE_DIGITS: usize = 10;
 
 /// What is not sent as it is: what is not visible ASCII, and what separates or escapes.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b',').add(b'"');
@@ -63,7 +66,8 @@ impl Headers {
         // `: ` and the end of the line.
         let line = |name: &str| name.len() + 4;
         let taken: usize = names.iter().map(|(_, name)| line(name.as_str())).sum();
-        let taken = taken + line(ASSERTION) + line(header::SET_COOKIE.as_str()) + cookie + REST;
+        let fixed = line(ASSERTION) + line(MAX_AGE) + AGE_DIGITS + line(header::SET_COOKIE.as_str());
+        let taken = taken + fixed + cookie + REST;
         Ok(Self {
             names,
             room: MAX_ANSWER.saturating_sub(taken),
@@ -75,9 +79,10 @@ impl Headers {
     /// an assertion.
     #[must_use]
     pub fn of(&self, principal: &Principal) -> (HeaderMap, usize) {
-        let mut headers = HeaderMap::with_capacity(self.names.len() + 3);
+        let mut headers = HeaderMap::with_capacity(self.names.len() + 4);
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(HeaderName::from_static(ASSERTION), HeaderValue::from_static(""));
+        headers.insert(HeaderName::from_static(MAX_AGE), HeaderValue::from_static(""));
         let mut room = self.room;
         // Lists come last, the groups after the roles: what comes last is cut first.
         let is_list = |part: Part| matches!(part, Part::Roles | Part::Groups);
@@ -179,7 +184,7 @@ mod tests {
             let names = IdentityHeaders::new(preset, &HeaderNames::default());
             for (case, principal) in [("nobody", Principal::anonymous()), ("Zoë", person("Zoë", 2))] {
                 let (sent, _) = ready.of(&principal);
-                for name in names.names().map(|(_, name)| name).chain([ASSERTION]) {
+                for name in names.names().map(|(_, name)| name).chain([ASSERTION, MAX_AGE]) {
                     assert_eq!(sent.get_all(name).iter().count(), 1, "D01: {case}: {name}");
                 }
             }
@@ -199,7 +204,7 @@ mod tests {
                     .map(|(name, value)| name.as_str().len() + 4 + value.len())
                     .sum();
                 assert!(
-                    size + 1000 + 14 + REST - 25 <= MAX_ANSWER,
+                    size + 1000 + 14 + AGE_DIGITS + REST - 25 <= MAX_ANSWER,
                     "D25: {preset:?} {many}: {size}"
                 );
             }

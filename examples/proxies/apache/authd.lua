@@ -6,7 +6,7 @@ local PATH = "/verify/forward"
 
 -- Who is calling, for the application: always removed, then set to what authd says.
 local IDENTITY = { "X-Auth-User", "X-Auth-Email", "X-Auth-Name", "X-Auth-Roles", "X-Auth-Groups", "X-Auth-Provider",
-  "X-Auth-Assertion" }
+  "X-Auth-Assertion", "X-Auth-Max-Age" }
 -- What authd reads of the client's headers. Nothing else leaves.
 local ASKED = {
   "Cookie", "Authorization", "Accept", "User-Agent", "Origin", "X-Requested-With", "Sec-Fetch-Mode", "Upgrade",

@@ -5,7 +5,7 @@
 -- Who is calling, for the application: always deleted, then set to what authd says.
 local IDENTITY = {
   "x-auth-user", "x-auth-email", "x-auth-name", "x-auth-roles", "x-auth-groups", "x-auth-provider",
-  "x-auth-assertion",
+  "x-auth-assertion", "x-auth-max-age",
 }
 -- What authd reads of the client's headers. Nothing else leaves.
 local ASKED = {
@@ -25,6 +25,59 @@ local function lines(header)
     at = at + 1
   end
   return all
+end
+
+-- The runtime socket of haproxy.cfg, and the most seconds that are counted.
+local RUNTIME, LONGEST = "unix@haproxy.sock", 604800
+-- When connections of clients are to end, by `address:port`.
+local ends = {}
+
+-- What HAProxy says to a command.
+local function runtime(command)
+  local socket = core.tcp()
+  socket:settimeout(2)
+  socket:connect(RUNTIME)
+  socket:send(command .. "\n")
+  local said = socket:receive("*a")
+  socket:close()
+  return said
+end
+
+-- HAProxy has time-outs for silence, and none for how old a connection gets. So this one ends those that are as old as authd said,
+-- and forgets those that have ended by themselves.
+local function end_old()
+  local open, old = {}, {}
+  for session, client in runtime("show sess"):gmatch("(0x%x+): proto=%S+ src=(%S+)") do open[client] = session end
+  for client, at in pairs(ends) do
+    if not open[client] or at <= core.now().sec then
+      old[#old + 1] = open[client]
+      ends[client] = nil
+    end
+  end
+  for _, session in ipairs(old) do runtime("shutdown session " .. session) end
+end
+
+core.register_task(function()
+  local looked = 0
+  while true do
+    core.sleep(1)
+    local now, due = core.now().sec, false
+    for _, at in pairs(ends) do due = due or at <= now end
+    if next(ends) and (due or now - looked >= 60) then
+      looked = now
+      local ended, fault = pcall(end_old)
+      if not ended then core.Warning("open connections cannot be ended: " .. tostring(fault)) end
+    end
+  end
+end)
+
+-- Writes down when a connection is to end that stays open: a WebSocket, or a stream of events.
+local function note_end(txn, age)
+  local headers = txn.http:req_get_headers()
+  local stays = headers["upgrade"] or (lines(headers["accept"])[1] or ""):find("text/event-stream", 1, true)
+  if age and stays then
+    ends[tostring(txn.f:src()) .. ":" .. txn.f:src_port()] = core.now().sec + math.min(age, LONGEST)
+  end
 end
 
 local function refuse(txn, status)
@@ -68,6 +121,7 @@ core.register_action("authd", { "http-req" }, function(txn, url)
       if value and value ~= "" then txn.http:req_set_header(name, value) end
     end
     txn:set_priv(lines(answer.headers["set-cookie"]))
+    note_end(txn, tonumber(lines(answer.headers["x-auth-max-age"])[1]))
     return
   end
   if answer.status < 300 then return refuse(txn, 503) end

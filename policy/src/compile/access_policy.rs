@@ -131,6 +131,7 @@ fn place(resource: &AccessPolicy, index: usize, rule: &AccessRule) -> Result<Pla
         paths,
         methods: rule.methods.clone(),
         signed_in_within: signed_in_within(resource, index, rule)?,
+        max_connection_age: max_connection_age(resource, index, rule)?,
     })
 }
 
@@ -147,6 +148,26 @@ fn signed_in_within(resource: &AccessPolicy, index: usize, rule: &AccessRule) ->
         let message = format!(
             "`{}` passes while somebody signs in, who would be asked again and again: use `1m` or more",
             within.0
+        );
+        return Err(problem(resource, &field, Reason::InvalidDuration, message));
+    }
+    Ok(Some(seconds))
+}
+
+/// The longest that a rule may let a connection stay open, in seconds: nobody asks again while it is, and proxies count no further
+/// than weeks.
+const OLDEST: u64 = 7 * 24 * 60 * 60;
+
+fn max_connection_age(resource: &AccessPolicy, index: usize, rule: &AccessRule) -> Result<Option<u64>, Problem> {
+    let Some(age) = &rule.max_connection_age else {
+        return Ok(None);
+    };
+    let field = format!("spec.rules[{index}].maxConnectionAge");
+    let seconds = finite(resource, &field, age)?;
+    if seconds > OLDEST {
+        let message = format!(
+            "`{}` is too long for a connection, about which nobody asks again while it is open: use `7d` or less",
+            age.0
         );
         return Err(problem(resource, &field, Reason::InvalidDuration, message));
     }

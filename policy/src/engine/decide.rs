@@ -38,6 +38,9 @@ pub struct Decision {
     /// For somebody who signed in too long ago: how many seconds ago would do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signed_in_within: Option<u64>,
+    /// For how many seconds a connection may stay open that the rules let open; `None`: they do not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_connection_age: Option<u64>,
     /// What could not be evaluated.
     pub errors: Vec<String>,
 }
@@ -165,6 +168,7 @@ fn refused(policy: Option<String>, denial: Denial, errors: Vec<String>) -> Decis
         determining: Vec::new(),
         shadow: None,
         signed_in_within: None,
+        max_connection_age: None,
         errors,
     }
 }
@@ -200,11 +204,23 @@ impl Question<'_> {
         Decision {
             outcome,
             policy: Some(self.ready.access.name.clone()),
+            max_connection_age: denial.map_or_else(|| self.max_connection_age(&determining), |_| None),
             determining,
             shadow,
             signed_in_within,
             errors,
         }
+    }
+
+    /// What the most generous of those says that let the request pass, as they add up. One that says nothing is the most generous, and
+    /// so is a policy that was written by hand.
+    fn max_connection_age(&self, permitting: &[Determining]) -> Option<u64> {
+        let rules = self.ready.access.rules.iter().enumerate();
+        let ages = permitting.iter().map(|one| {
+            let (_, place) = rules.clone().find(|(index, _)| one.rule == rule_field(*index))?;
+            place.max_connection_age
+        });
+        ages.collect::<Option<Vec<u64>>>()?.into_iter().max()
     }
 
     /// How many seconds ago somebody may have signed in to whom the rules say no now, and would say yes had they just signed in;

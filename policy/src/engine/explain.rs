@@ -105,8 +105,11 @@ fn describe(place: &Place) -> String {
     let lately = place
         .signed_in_within
         .map_or(String::new(), |seconds| format!(", signed in within {seconds} s"));
+    let age = place
+        .max_connection_age
+        .map_or(String::new(), |seconds| format!(", connections end after {seconds} s"));
     format!(
-        "{} on {}{lately}",
+        "{} on {}{lately}{age}",
         all(&place.methods, "every method"),
         all(&place.paths, "every path")
     )

@@ -2,6 +2,7 @@
 
 #![expect(clippy::too_many_lines, reason = "a table is as long as its rows")]
 
+mod ages;
 mod lately;
 mod naive;
 mod properties;

@@ -41,10 +41,13 @@ fn allow() -> impl Strategy<Value = Allow> {
 
 fn rule() -> impl Strategy<Value = AccessRule> {
     let within = option::weighted(0.3, select(&["1m", "1h"][..]).prop_map(crds::Duration::from));
-    (some(&PATHS, 2), some(&METHODS, 2), allow(), within).prop_map(|(paths, methods, allow, within)| AccessRule {
+    let age = option::weighted(0.3, select(&["90s", "8h"][..]).prop_map(crds::Duration::from));
+    let parts = (some(&PATHS, 2), some(&METHODS, 2), allow(), within, age);
+    parts.prop_map(|(paths, methods, allow, within, max_connection_age)| AccessRule {
         paths,
         methods,
         signed_in_within: within.filter(|_| allow.anyone.is_none() && allow.services.is_none()),
+        max_connection_age,
         allow,
     })
 }

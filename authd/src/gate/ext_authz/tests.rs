@@ -345,6 +345,21 @@ async fn the_application_gets_our_identity_and_no_spelling_of_the_clients() {
 }
 
 #[tokio::test]
+async fn how_long_a_connection_may_stay_open_is_in_a_header_and_in_the_metadata() {
+    let stand = Stand::new().await;
+    let key = "Bearer sk-0123456789abcdef0123456789abcdef";
+    let known = ask(&stand, &about("/v1/deploys", &[("authorization", key)])).await;
+    let age: f64 = pairs(&passed(&known).headers)["x-auth-max-age"].parse().unwrap();
+    let metadata = known.dynamic_metadata.as_ref().unwrap();
+    let told = &metadata.fields["maxConnectionAge"].kind;
+    assert_eq!(told, &Some(prost_types::value::Kind::NumberValue(age)));
+    let nobody = ask(&stand, &about("/public", &[("x-auth-max-age", "1")])).await;
+    let removed = &passed(&nobody).headers_to_remove;
+    assert!(removed.iter().any(|name| name == "x-auth-max-age"), "D01: {removed:?}");
+    assert!(!nobody.dynamic_metadata.unwrap().fields.contains_key("maxConnectionAge"));
+}
+
+#[tokio::test]
 async fn a_refusal_carries_what_the_client_is_told() {
     let stand = Stand::new().await;
     let browser = ask(
@@ -459,7 +474,7 @@ fn filled() -> (CheckRequest, [CheckResponse; 2]) {
             raw_value: Bytes::from_static(b"c"),
         }),
     };
-    let metadata = super::metadata(&policy::Principal::anonymous());
+    let metadata = super::metadata(&policy::Principal::anonymous(), None);
     let allowed = CheckResponse {
         status: Some(Status { code: 1 }),
         http_response: Some(HttpResponse::Ok(Passed {
