@@ -84,4 +84,6 @@ mod specs;
 #[cfg(test)]
 mod tokens;
 #[cfg(test)]
+mod slow_clients;
+#[cfg(test)]
 mod trusted_proxies;
