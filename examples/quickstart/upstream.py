@@ -15,7 +15,7 @@ class Echo(http.server.BaseHTTPRequestHandler):
     def answer(self):
         if self.headers.get("Upgrade", "").lower() == "websocket":
             return self.echo()
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.skip_body()
         seen = {"method": self.command, "path": self.path, "headers": self.headers.items()}
         body = (json.dumps(seen, indent=1) + "\n").encode()
         self.send_response(200)
@@ -24,6 +24,15 @@ class Echo(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+    def skip_body(self):
+        """To its end, so that nothing of it is taken for the next request. What stands behind one in pieces is no header."""
+        if "chunked" not in self.headers.get("Transfer-Encoding", "").lower():
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            self.rfile.read(size + 2)
+        while self.rfile.readline().strip():
+            pass
 
     def echo(self):
         accept = self.headers.get("Sec-WebSocket-Key", "") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"

@@ -84,6 +84,6 @@ mod specs;
 #[cfg(test)]
 mod tokens;
 #[cfg(test)]
-mod slow_clients;
+mod trailers;
 #[cfg(test)]
 mod trusted_proxies;
