@@ -115,6 +115,8 @@ macro_rules! weak {
         $(
             #[tokio::test]
             async fn $name() {
+    everything_holds_behind_apache_with_lua: ApacheLua,
+    everything_holds_behind_apache_with_fastcgi: ApacheFastCgi,
                 Weak { kind: Kind::$kind, replaced: &$replaced, named: $named }.is_named().await;
             }
         )*
@@ -137,6 +139,12 @@ weak! {
     a_believed_forwarding_header_is_named: Traefik "forwarding-facts" [
         ("address: \"127.0.0.1:8000\"", "address: \"127.0.0.1:8000\"\n    forwardedHeaders: {insecure: true}"),
         ("trustForwardHeader: false", "trustForwardHeader: true"),
+    ];
+    names_with_dots_that_pass_apache_with_lua_are_named: ApacheLua "identity-aliases" [
+        ("  keep_plain_names(r)\n", ""),
+    ];
+    names_with_dots_that_pass_apache_with_fastcgi_are_named: ApacheFastCgi "identity-aliases" [
+        ("  RequestHeader unset $first.$last early\n", ""),
     ];
     a_header_that_names_another_path_is_named: Traefik "rewrite-headers" [
         ("          X-Rewrite-Url: \"\"\n", ""),

@@ -49,10 +49,18 @@ fn cases() -> Vec<Case> {
         ),
         (
             "D02",
-            "`X_Auth_User`, `x-AUTH_user`, `X.Auth.User`",
+            "`X_Auth_User`, `x_AUTH_user`, `REMOTE_USER`",
             get(
                 "/public",
-                "X_Auth_User: lie\r\nx-AUTH_user: lie\r\nX.Auth.User: lie\r\nREMOTE_USER: lie\r\n",
+                "X_Auth_User: lie\r\nx_AUTH_user: lie\r\nREMOTE_USER: lie\r\n",
+            ),
+        ),
+        (
+            "D02",
+            "`X.Auth.User`, `x-auth_user`, `Remote.User`, `X-Auth.Roles`",
+            get(
+                "/public",
+                "X.Auth.User: lie\r\nx-auth_user: lie\r\nRemote.User: lie\r\nX-Auth.Roles: lie\r\n",
             ),
         ),
         (
@@ -350,9 +358,15 @@ fn cases() -> Vec<Case> {
 
 /// What one proxy made of every case, in words that stay the same.
 async fn outcomes(kind: Kind) -> Vec<String> {
+    outcomes_with(kind, &[]).await
+}
+
+/// The same, with texts of its configuration replaced by others.
+async fn outcomes_with(kind: Kind, replaced: &[(&str, &str)]) -> Vec<String> {
     let recorder = Recorder::start().await;
     let application = recorder.port.to_string();
-    let site = Site::altered(kind, "", &[("8090", &application)]).await;
+    let replaced = [&[("8090", &*application)], replaced].concat();
+    let site = Site::altered(kind, "", &replaced).await;
     let proxy = format!("127.0.0.1:{}", site.proxy.port);
     let mut made = Vec::new();
     for (row, what, bytes) in cases() {
@@ -395,7 +409,7 @@ fn only_public_paths_were_asked_for(kind: Kind, case: &str, reached: &str) {
     assert_eq!(told, 0, "{case}: {reached}");
     let bare = heads.replace("\r\n", "").contains('\r');
     assert!(!bare, "{case}: a carriage return that ends no line: {reached:?}");
-    // HAProxy 2.6 has no way to drop them.
+    // HAProxy 2.6 has no way to drop them: `trailers.rs` tells what applications make of them.
     assert!(
         kind == Kind::HaProxy || !trailers.contains("lie"),
         "{case}: in the trailers: {reached}"
@@ -469,4 +483,49 @@ async fn nothing_but_public_paths_is_reached_through_any_proxy() {
         stored == page,
         "docs/reference/proxy-outcomes.md is out of date, run the test with UPDATE=1: {changed:#?}"
     );
+}
+
+/// What the table says of one proxy, in the order of the cases.
+fn stored(kind: Kind) -> Vec<String> {
+    let page = std::fs::read_to_string(repository().join("docs/reference/proxy-outcomes.md")).unwrap();
+    let column = 3 + Kind::ALL.iter().position(|known| *known == kind).unwrap();
+    let rows = page
+        .lines()
+        .filter(|line| line.starts_with("| D") || line.starts_with("| L"));
+    let cell = |row: &str| {
+        row.replace("\\|", "/")
+            .split('|')
+            .nth(column)
+            .unwrap()
+            .trim()
+            .to_owned()
+    };
+    rows.map(cell).collect()
+}
+
+#[tokio::test]
+async fn d24_where_envoy_lets_failures_pass_nothing_that_a_client_sends_is_one() {
+    let open = [("failure_mode_allow: false", "failure_mode_allow: true")];
+    for kind in [Kind::Envoy, Kind::EnvoyGrpc] {
+        assert_eq!(outcomes_with(kind, &open).await, stored(kind), "D24: {kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn d24_that_authd_is_away_is_a_failure_and_passes_only_where_envoy_lets_failures_pass() {
+    for kind in [Kind::Envoy, Kind::EnvoyGrpc] {
+        for (allow, expected) in [("true", 200), ("false", 503)] {
+            let said = format!("failure_mode_allow: {allow}");
+            let mut site = Site::altered(kind, "", &[("failure_mode_allow: false", &said)]).await;
+            let port = site.proxy.port;
+            assert_eq!(get_protected(port).await, 401, "D24: {kind:?}: {allow}: a decision");
+            site.world.authd.kill();
+            assert_eq!(get_protected(port).await, expected, "D24: {kind:?}: {allow}: a failure");
+        }
+    }
+}
+
+async fn get_protected(port: u16) -> u16 {
+    let request = tests::http::get(format!("http://127.0.0.1:{port}/reports")).header("host", format!("{HOST}:{port}"));
+    request.send().await.status
 }

@@ -42,8 +42,8 @@ pub enum Kind {
 const ENVOY: [&str; 5] = ["--concurrency", "1", "--disable-hot-restart", "-l", "error"];
 
 impl Kind {
-    /// Those that the table of outcomes is about.
-    pub const ALL: [Self; 7] = [
+    /// All of them.
+    pub const ALL: [Self; 9] = [
         Self::Nginx,
         Self::HaProxy,
         Self::Caddy,
@@ -51,6 +51,8 @@ impl Kind {
         Self::Traefik,
         Self::Envoy,
         Self::EnvoyGrpc,
+        Self::ApacheLua,
+        Self::ApacheFastCgi,
     ];
 
     /// Its name.
@@ -311,8 +313,6 @@ impl Site {
         format!("http://app.test.localhost:{}{path}", self.proxy.port)
     }
 
-    /// An address of the sign-in pages.
-    #[must_use]
     /// Somebody's WebSocket, which says back what it is told.
     ///
     /// # Errors
@@ -337,6 +337,8 @@ impl Site {
         opened
     }
 
+    /// An address of the sign-in pages.
+    #[must_use]
     pub fn auth(&self, path: &str) -> String {
         format!("http://auth.test.localhost:{}{path}", self.proxy.port)
     }

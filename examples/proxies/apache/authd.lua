@@ -88,7 +88,16 @@ local function question(r)
   return table.concat(lines, "\r\n") .. "\r\n\r\n"
 end
 
+-- Removes names that many applications read as others, such as `X_Auth_User` and `X.Auth.User`.
+local function keep_plain_names(r)
+  for name in pairs(r:headers_in_table()) do
+    local lower = name:lower()
+    if lower:find("[^%w-]") and (lower:find("^x[^%w]") or lower:find("^remote[^%w]")) then r.headers_in[name] = nil end
+  end
+end
+
 function check(r)
+  keep_plain_names(r)
   -- `GET http://host/path`: the host and the path would be read from two places.
   if plain(r.unparsed_uri):sub(1, 1) ~= "/" then return 400 end
   local answered, answer = pcall(function() return ask(question(r)) end)
@@ -103,7 +112,8 @@ function check(r)
       local value = said[name:lower()]
       if value and value ~= "" then r.headers_in[name] = value end
     end
-    if said["x-auth-user"] ~= "" then r.user = said["x-auth-user"] end
+    local user = said[IDENTITY[1]:lower()]
+    if user and user ~= "" then r.user = user end
     if said["set-cookie"] then r.err_headers_out["Set-Cookie"] = said["set-cookie"] end
     return apache2.OK
   end
