@@ -1,17 +1,28 @@
 //! `authd doctor` in front of every proxy: with the configuration of the examples everything holds, and with a weak one it names
 //! that weakness and no other.
 
+use std::process::Output;
+
 use serde_json::Value;
 use tests::authd;
+use tests::ldap::certificates::{Authority, Certificate};
 use tests::proxy::{Kind, Site};
 
 /// What doctor says of a site, and its exit code.
 fn examined(site: &Site, more: &[&str]) -> (Value, i32) {
-    let (url, connect) = (site.app("/reports"), format!("127.0.0.1:{}", site.proxy.port));
+    let output = asked(site, &site.app("/reports"), more);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let report = serde_json::from_str(&said)
+        .unwrap_or_else(|error| panic!("{error}: {said} {}", String::from_utf8_lossy(&output.stderr)));
+    (report, output.status.code().unwrap_or(-1))
+}
+
+fn asked(site: &Site, url: &str, more: &[&str]) -> Output {
+    let connect = format!("127.0.0.1:{}", site.proxy.port);
     let header = format!("Cookie: token={}", site.ann.token);
     let mut arguments = vec![
         "doctor",
-        &*url,
+        url,
         "--connect",
         &*connect,
         "--public",
@@ -22,11 +33,7 @@ fn examined(site: &Site, more: &[&str]) -> (Value, i32) {
     ];
     arguments.extend(["--rate", "1000", "--timeout", "10", "--output", "json"]);
     arguments.extend(more);
-    let output = authd::run(&arguments);
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let report = serde_json::from_str(&said)
-        .unwrap_or_else(|error| panic!("{error}: {said} {}", String::from_utf8_lossy(&output.stderr)));
-    (report, output.status.code().unwrap_or(-1))
+    authd::run(&arguments)
 }
 
 /// The checks that came out in this way.
@@ -108,6 +115,8 @@ holds!(
     everything_holds_behind_traefik: Traefik,
     everything_holds_behind_envoy: Envoy,
     everything_holds_behind_envoy_over_grpc: EnvoyGrpc,
+    everything_holds_behind_apache_with_lua: ApacheLua,
+    everything_holds_behind_apache_with_fastcgi: ApacheFastCgi,
 );
 
 macro_rules! weak {
@@ -115,8 +124,6 @@ macro_rules! weak {
         $(
             #[tokio::test]
             async fn $name() {
-    everything_holds_behind_apache_with_lua: ApacheLua,
-    everything_holds_behind_apache_with_fastcgi: ApacheFastCgi,
                 Weak { kind: Kind::$kind, replaced: &$replaced, named: $named }.is_named().await;
             }
         )*
@@ -133,18 +140,18 @@ weak! {
     names_with_dots_that_pass_are_named: Envoy "identity-aliases" [
         ("              - remove_on_match: {key_matcher: {safe_regex: {regex: \"(x|remote)([-.].*)?\\\\..*\"}}}\n", ""),
     ];
+    names_with_dots_that_pass_apache_with_lua_are_named: ApacheLua "identity-aliases" [
+        ("  keep_plain_names(r)\n", ""),
+    ];
+    names_with_dots_that_pass_apache_with_fastcgi_are_named: ApacheFastCgi "identity-aliases" [
+        ("  RequestHeader unset $first.$last early\n", ""),
+    ];
     an_identity_that_clients_can_drop_is_named: Caddy "identity-dropped" [
         ("\t\trequest_header @plain -Connection\n", ""),
     ];
     a_believed_forwarding_header_is_named: Traefik "forwarding-facts" [
         ("address: \"127.0.0.1:8000\"", "address: \"127.0.0.1:8000\"\n    forwardedHeaders: {insecure: true}"),
         ("trustForwardHeader: false", "trustForwardHeader: true"),
-    ];
-    names_with_dots_that_pass_apache_with_lua_are_named: ApacheLua "identity-aliases" [
-        ("  keep_plain_names(r)\n", ""),
-    ];
-    names_with_dots_that_pass_apache_with_fastcgi_are_named: ApacheFastCgi "identity-aliases" [
-        ("  RequestHeader unset $first.$last early\n", ""),
     ];
     a_header_that_names_another_path_is_named: Traefik "rewrite-headers" [
         ("          X-Rewrite-Url: \"\"\n", ""),
@@ -179,6 +186,83 @@ weak! {
     a_failure_that_opens_is_named: Envoy "fail-open" [
         ("failure_mode_allow: false", "failure_mode_allow: true"),
     ];
+}
+
+/// nginx of the examples behind TLS, with a certificate that it shows.
+async fn over_tls(certificate: &Certificate, folder: &tempfile::TempDir) -> Site {
+    let (chain, key) = (folder.path().join("chain.pem"), folder.path().join("key.pem"));
+    std::fs::write(&chain, &certificate.chain).unwrap();
+    std::fs::write(&key, &certificate.key).unwrap();
+    let shown = format!(
+        "large_client_header_buffers 8 32k; ssl_certificate {}; ssl_certificate_key {};",
+        chain.display(),
+        key.display()
+    );
+    let replaced = [
+        ("large_client_header_buffers 8 32k;", &*shown),
+        (
+            "listen 127.0.0.1:8000 default_server;",
+            "listen 127.0.0.1:8000 ssl default_server;",
+        ),
+        ("listen 127.0.0.1:8000;", "listen 127.0.0.1:8000 ssl;"),
+    ];
+    Site::altered(Kind::Nginx, "", &replaced).await
+}
+
+#[tokio::test]
+async fn over_tls_everything_holds_too_and_whoever_shows_another_certificate_is_not_asked() {
+    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
+    let ca = folder.path().join("ca.pem");
+    std::fs::write(&ca, authority.pem()).unwrap();
+    let site = over_tls(&authority.server(&["app.test.localhost"]), &folder).await;
+    let url = site.app("/reports").replace("http://", "https://");
+    let output = asked(&site, &url, &["--ca", &ca.display().to_string()]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let report: Value = serde_json::from_str(&said)
+        .unwrap_or_else(|error| panic!("{error}: {said} {}", String::from_utf8_lossy(&output.stderr)));
+    assert_eq!(weaknesses(&report), [""; 0], "{:#?}", with_verdict(&report, "fails"));
+    assert!(with_verdict(&report, "holds").len() > 100, "control: {report:#}");
+    assert_eq!(
+        (output.status.code(), with_verdict(&report, "unclear").len()),
+        (Some(0), 0),
+        "{report:#}"
+    );
+
+    let other = folder.path().join("other.pem");
+    std::fs::write(&other, Authority::new().pem()).unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let wrong = over_tls(&authority.of_another_host(), &elsewhere).await;
+    let wrong_url = wrong.app("/reports").replace("http://", "https://");
+    for (case, site, url, arguments, expected) in [
+        ("the system's authorities", &site, &url, vec![], "UnknownIssuer"),
+        (
+            "another authority",
+            &site,
+            &url,
+            vec!["--ca".to_owned(), other.display().to_string()],
+            "certificate",
+        ),
+        (
+            "another host",
+            &wrong,
+            &wrong_url,
+            vec!["--ca".to_owned(), ca.display().to_string()],
+            "not valid for name",
+        ),
+        (
+            "no file",
+            &site,
+            &url,
+            vec!["--ca".to_owned(), "/no/such.pem".to_owned()],
+            "/no/such.pem",
+        ),
+    ] {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let output = asked(site, url, &arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{case}: {said}");
+        assert!(said.contains(expected), "{case}: {said}");
+    }
 }
 
 #[tokio::test]

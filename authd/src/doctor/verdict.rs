@@ -1,5 +1,7 @@
 //! Does a check hold? What came back is compared with what was expected; nothing is sent here.
 
+use policy::identity_headers::{ASSERTION, MAX_AGE};
+
 use super::answer::Answer;
 use super::checks::Holds;
 use super::echo::{self, Echo};
@@ -176,10 +178,16 @@ fn identity_arrives(answer: &Answer, known: &Known) -> (Verdict, String) {
         return (Verdict::Holds, String::new());
     }
     let Echo { headers, .. } = echo::read(&answer.body);
+    // These have another value in every request.
+    let anew = |name: &str| [ASSERTION, MAX_AGE].contains(&name);
+    let arrives = |(name, value): &(String, String)| {
+        let mut said = headers.iter().filter(|(known, _)| known == name);
+        said.any(|(_, said)| said == value || anew(name) && !said.is_empty())
+    };
     let lost: Vec<&str> = known
         .identity
         .iter()
-        .filter(|pair| !headers.contains(pair))
+        .filter(|pair| !arrives(pair))
         .map(|(name, _)| name.as_str())
         .collect();
     if lost.is_empty() {
@@ -329,6 +337,21 @@ mod tests {
         assert_eq!(said(Holds::NothingArrives, "X-Doctor: mark").0, Verdict::Holds);
         assert_eq!(said(Holds::NothingArrives, "hello").0, Verdict::Unclear);
         assert_eq!(said(Holds::IdentityArrives, "X-Auth-User: ann\n").0, Verdict::Holds);
+        let mut known = known(true);
+        known.identity.push(("x-auth-max-age".to_owned(), "900".to_owned()));
+        for (body, missing) in [
+            ("X-Auth-User: ann\nX-Auth-Max-Age: 899\n", ""),
+            (
+                "X-Auth-User: ann\nX-Auth-Max-Age:  \n",
+                "what is missing: x-auth-max-age",
+            ),
+            (
+                "X-Auth-User: bob\nX-Auth-Max-Age: 900\n",
+                "what is missing: x-auth-user",
+            ),
+        ] {
+            assert_eq!(identity_arrives(&answer(200, "", body), &known).1, missing, "{body}");
+        }
         assert_eq!(
             said(Holds::IdentityArrives, "Connection: x-auth-user\n").1,
             "what is missing: x-auth-user"
