@@ -39,7 +39,7 @@ const MAX_HTTP2_HEADERS_BYTES: u32 = 16 * 1024;
 const MAX_STREAMS: u32 = 256;
 
 /// Connections at a time on one listener.
-pub const MAX_CONNECTIONS: usize = 8192;
+pub const MAX_CONNECTIONS: usize = 16_384;
 
 /// Binds an address; several threads may bind the same one and share its connections.
 ///

@@ -1,11 +1,14 @@
 //! Clients, disks and load as they should not be. Rows L of the attacks.
 
+use std::io::{Seek as _, Write as _};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tests::authd::Authd;
 use tests::http::{get, post};
-use tests::resources::{Folder, ROOMY};
+use tests::proxy::{Kind, Site};
+use tests::resources::{Folder, HOST, ROOMY};
 use tests::wire;
 use tests::world::{Shared, World};
 use tokio::io::AsyncWriteExt;
@@ -62,10 +65,16 @@ async fn l01_connections_that_say_nothing_hold_up_nobody_and_end() {
         assert_eq!(get(world.public("/login")).send().await.status, 200, "L01");
     }
     assert!(begun.elapsed() < Duration::from_secs(15), "L01: {:?}", begun.elapsed());
+    ended(slow).await;
+}
+
+/// Waits until the other side has closed all of them.
+async fn ended(mut slow: Vec<TcpStream>) {
     tests::wait::within(Duration::from_secs(60), "L01: the slow ones are closed", || {
         slow.retain_mut(|stream| {
-            let mut byte = [0_u8; 64];
-            !matches!(stream.try_read(&mut byte), Ok(0)) && !matches!(stream.try_read(&mut byte), Ok(0))
+            let mut bytes = [0_u8; 256];
+            while let Ok(1..) = stream.try_read(&mut bytes) {}
+            !matches!(stream.try_read(&mut bytes), Ok(0))
         });
         let left = slow.len();
         async move {
@@ -77,6 +86,85 @@ async fn l01_connections_that_say_nothing_hold_up_nobody_and_end() {
         }
     })
     .await;
+}
+
+/// What a peer says that speaks HTTP/2 and then falls silent: the preface and empty settings, and perhaps the headers of a check
+/// whose message never comes (HPACK literals without names in the table, RFC 7541 section 6.2.2).
+fn begun_over_http2(number: usize) -> Vec<u8> {
+    let frame = |kind: u8, flags: u8, stream: u8, payload: &[u8]| {
+        let length = u8::try_from(payload.len()).expect("it is short");
+        [&[0, 0, length, kind, flags, 0, 0, 0, stream][..], payload].concat()
+    };
+    let literal = |name: &str, value: &str| {
+        let text = |text: &str| [&[u8::try_from(text.len()).expect("it is short")][..], text.as_bytes()].concat();
+        [vec![0], text(name), text(value)].concat()
+    };
+    let headers = [
+        literal(":method", "POST"),
+        literal(":scheme", "http"),
+        literal(":path", "/envoy.service.auth.v3.Authorization/Check"),
+        literal(":authority", "authd"),
+        literal("content-type", "application/grpc"),
+        literal("te", "trailers"),
+    ];
+    let greeting = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(4, 0, 0, &[])].concat();
+    match number % 3 {
+        0 => Vec::new(),
+        1 => greeting,
+        _ => [greeting, frame(1, 4, 1, &headers.concat()), frame(0, 0, 1, &[0, 0])].concat(),
+    }
+}
+
+#[tokio::test]
+async fn l01_peers_that_say_nothing_over_http2_hold_up_no_check_and_end() {
+    let site = Site::behind(Kind::EnvoyGrpc, "").await;
+    let grpc = &site.world.authd.grpc;
+    let check = async || {
+        let port = site.proxy.port;
+        let asked = get(format!("http://127.0.0.1:{port}/public")).header("host", format!("{HOST}:{port}"));
+        asked.send().await.status
+    };
+    assert_eq!(check().await, 200, "control");
+    let mut slow = Vec::new();
+    for number in 0..idle() {
+        let mut stream = TcpStream::connect(grpc).await.expect("it listens");
+        stream.write_all(&begun_over_http2(number)).await.expect("it reads");
+        slow.push(stream);
+    }
+    let begun = Instant::now();
+    for _ in 0..20 {
+        assert_eq!(check().await, 200, "L01");
+        // Somebody who connects only now.
+        let health = Command::new("curl")
+            .args([
+                "--silent",
+                "--http2-prior-knowledge",
+                "--max-time",
+                "10",
+                "--noproxy",
+                "*",
+            ])
+            .args(["-H", "content-type: application/grpc", "--data-binary", "@-"])
+            .arg(format!("http://{grpc}/grpc.health.v1.Health/Check"))
+            .stdin(empty_message())
+            .output()
+            .expect("curl is there");
+        assert!(
+            health.stdout.ends_with(&[0, 0, 0, 0, 2, 8, 1]),
+            "L01: {:?}",
+            String::from_utf8_lossy(&health.stdout)
+        );
+    }
+    assert!(begun.elapsed() < Duration::from_secs(15), "L01: {:?}", begun.elapsed());
+    ended(slow).await;
+}
+
+/// A message of gRPC with nothing in it, as a file to read from.
+fn empty_message() -> std::fs::File {
+    let mut file = tempfile::tempfile().expect("a temporary file can be made");
+    file.write_all(&[0; 5]).expect("it can be written");
+    file.rewind().expect("it can be read again");
+    file
 }
 
 #[tokio::test]
