@@ -36,6 +36,10 @@ mod forward_auth;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
+mod grpc;
+#[cfg(test)]
+mod identity_names;
+#[cfg(test)]
 mod images;
 #[cfg(test)]
 mod ingresses;
@@ -44,11 +48,11 @@ mod kubernetes;
 #[cfg(test)]
 mod ldap;
 #[cfg(test)]
+mod long_connections;
+#[cfg(test)]
 mod open_redirects;
 #[cfg(test)]
 mod openapi;
-#[cfg(test)]
-mod long_connections;
 #[cfg(test)]
 mod openid;
 #[cfg(test)]
@@ -79,6 +83,8 @@ mod robustness;
 mod sessions;
 #[cfg(test)]
 mod signing_keys;
+#[cfg(test)]
+mod slow_clients;
 #[cfg(test)]
 mod specs;
 #[cfg(test)]

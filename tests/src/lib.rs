@@ -18,6 +18,7 @@ pub mod ldap;
 pub mod mutate;
 pub mod npm;
 pub mod openid;
+pub mod orders;
 pub mod peer;
 pub mod port;
 pub mod process;
