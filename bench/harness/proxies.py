@@ -9,7 +9,7 @@ from pathlib import Path
 from processes import ask, free_port, until
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-HOST = "app-7.bench.example"
+HOST, POLICY = "app-7.bench.example", "bench/app-7"
 
 
 class Proxy:
@@ -30,7 +30,8 @@ class Proxy:
                     text, count = re.subn(re.escape(begin) + ".*?" + re.escape(end), instead, text, count=1, flags=re.DOTALL)
                     assert count == 1, (self.name, begin)
             text = text.replace("app.demo.localhost", HOST).replace("demo.localhost", "bench.example")
-            text = re.sub(r"\b(8000|8080|8081|8090)\b", lambda known: str(ports[known[1]]), text)
+            text = text.replace("policy: demo/app", f"policy: {POLICY}")
+            text = re.sub(r"\b(8000|8080|8081|8082|8090)\b", lambda known: str(ports[known[1]]), text)
             (folder / Path(file).name).write_text(text)
         program = programs.start(self.command, log=folder / "log", cwd=folder, env={"HOME": str(folder)})
         return front, program
@@ -54,20 +55,29 @@ PROXIES = [
           [("          - name: envoy.filters.http.ext_authz\n", "          - name: envoy.filters.http.router",
             "          - name: envoy.filters.http.router"),
            ("              typed_per_filter_config:\n", "disabled: true\n", "")]),
+    # The same check in the same words, over gRPC.
+    Proxy("Envoy gRPC", ["proxies/envoy-grpc.yaml"],
+          [fetched("envoy"), "-c", "envoy-grpc.yaml", "--concurrency", "1", "--disable-hot-restart", "-l", "error"],
+          [("          - name: envoy.filters.http.ext_authz\n", "          - name: envoy.filters.http.router",
+            "          - name: envoy.filters.http.router"),
+           ("              typed_per_filter_config:\n", "disabled: true\n", ""),
+           ("              typed_per_filter_config:\n", "policy: demo/app}}\n", "")]),
 ]
 
 
-ASKED = ("nobody", "an authorizer that always says 200", "authd")
+ASKED = ("nobody", "an authorizer that always says yes", "authd")
 
 
-def start(programs, folder, bare, authd, tokens):
-    """[(proxy's name, what is asked, port, program)], each seen to let the right ones in."""
+def start(programs, folder, application, authorizers, tokens):
+    """[(proxy's name, what is asked, port, program)], each seen to let the right ones in. `authorizers` has the ports over HTTP and
+    gRPC of each that is asked."""
     if not shutil.which("nginx"):
         os.environ["PATH"] += ":/usr/sbin"
     found = []
     for proxy in PROXIES:
         for asked in ASKED:
-            ports = {"8080": bare, "8081": authd if asked == "authd" else bare, "8090": bare}
+            http, grpc = authorizers.get(asked, (application, application))
+            ports = {"8080": application, "8081": http, "8082": grpc, "8090": application}
             port, program = proxy.start(programs, folder / f"{proxy.name} {asked}", ports, checked=asked != "nobody")
             url, host = f"http://127.0.0.1:{port}/api/items", {"Host": HOST}
             signed_in = {**host, "Cookie": f"token={tokens[0]}"}

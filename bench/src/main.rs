@@ -3,6 +3,7 @@
 //! Nothing here measures authd's code directly: every figure is taken from outside, over HTTP.
 
 mod bare;
+mod bare_grpc;
 mod cluster;
 mod directory;
 mod keys;
@@ -36,6 +37,13 @@ enum Verb {
         /// JSON: an object of header names and values.
         headers: String,
     },
+    /// Say OK with given headers to every check over gRPC: tonic, on one thread.
+    BareGrpc {
+        /// Where to listen.
+        listen: SocketAddr,
+        /// JSON: an object of header names and values.
+        headers: String,
+    },
     /// Send requests at a fixed rate whether or not answers come, and print latencies as JSON.
     Load(load::Load),
     /// Measure the operator with a real API server: `tests/control-plane/install` first.
@@ -58,6 +66,7 @@ enum Verb {
 fn main() -> anyhow::Result<()> {
     match Command::parse().verb {
         Verb::Bare { listen, headers } => bare::serve(listen, &headers),
+        Verb::BareGrpc { listen, headers } => bare_grpc::serve(listen, &headers),
         Verb::Load(load) => load::run(&load),
         Verb::Cluster(settings) => cluster::run(&settings),
         Verb::SignIns(settings) => sign_ins::run(&settings),
