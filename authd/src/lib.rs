@@ -23,6 +23,7 @@ pub mod fuzz;
 pub mod gate;
 pub mod grpc;
 pub mod identity;
+pub mod issuer;
 pub mod listen;
 pub mod load;
 pub mod login;

@@ -24,11 +24,11 @@ use url::Url;
 
 use super::{Caller, Means};
 use crate::app::App;
-use crate::login::oidc::cached::{Cached, Wanted};
-use crate::login::oidc::discovery;
-use crate::login::oidc::jwt::{self, Token};
-use crate::login::oidc::kept::Kept;
-use crate::login::oidc::keys::{self, Keys};
+use crate::issuer::cached::{Cached, Wanted};
+use crate::issuer::discovery;
+use crate::issuer::jwt::{self, Token};
+use crate::issuer::kept::Kept;
+use crate::issuer::keys::{self, Keys};
 use crate::outbound::{self, Outbound};
 use crate::serving::Serving;
 

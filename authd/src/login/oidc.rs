@@ -1,21 +1,17 @@
 //! How does a person sign in at an OpenID provider, and what do we believe of it? authd is a client there (OpenID Connect Core 1.0).
 //!
-//! The flow: `discovery` > `attempt` > `authorize`, the provider's own pages, `callback` > `exchange` > `id_token` > `userinfo`, and
-//! then [`super::arrival`], which all providers outside share. Later `refresh` asks again, and `logout` ends it here or there. What is believed at each step is checked there, before anything of it
-//! is used. Our own code on `jsonwebtoken` and the one HTTP client, as what libraries leave to their callers is what attacks are about.
+//! The flow: [`discovery`] > `attempt` > `authorize`, the provider's own pages, `callback` > `exchange` > `id_token` > `userinfo`, and
+//! then [`super::arrival`], which all providers outside share. Later `refresh` asks again, and `logout` ends it here or there. What is
+//! believed at each step is checked there, before anything of it is used. Our own code on `jsonwebtoken` and the one HTTP client, as what
+//! libraries leave to their callers is what attacks are about.
 
 mod attempt;
 pub mod authorize;
-pub(crate) mod cached;
 pub mod callback;
-pub(crate) mod discovery;
 pub mod exchange;
 mod flavour;
 mod held;
-pub(crate) mod id_token;
-pub(crate) mod jwt;
-pub(crate) mod kept;
-pub(crate) mod keys;
+mod id_token;
 pub mod logout;
 pub mod probe;
 pub mod refresh;
@@ -34,16 +30,17 @@ use serde_json::{Map, Value};
 
 use super::{arrival, linking};
 use crate::app::App;
+use crate::issuer::cached::{Cached, Wanted};
+use crate::issuer::discovery::{self, Metadata};
+use crate::issuer::jwt;
+use crate::issuer::kept::Kept;
+use crate::issuer::keys::{self, Keys};
 use crate::outbound::{self, Outbound};
 use crate::pages::csrf::Transport;
 use crate::seal::NoKey;
 use crate::serving::Serving;
 use crate::store;
-use cached::{Cached, Wanted};
-use discovery::Metadata;
 use exchange::Party;
-use kept::Kept;
-use keys::Keys;
 
 pub use attempt::{forget, forget_old};
 

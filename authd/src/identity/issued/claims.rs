@@ -4,7 +4,7 @@ use policy::snapshot::Jwt;
 use serde_json::{Map, Value};
 
 use super::Error;
-use crate::login::oidc::id_token::{number, text};
+use crate::issuer::jwt::{number, text};
 use crate::token::SKEW_SECONDS;
 
 /// What a token's header may call it (RFC 7519 section 5.1, RFC 9068 section 2.1).

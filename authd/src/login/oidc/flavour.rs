@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::id_token::{self, text};
-use super::{Error, userinfo};
+use super::{Error, id_token, userinfo};
+use crate::issuer::jwt::text;
 use crate::outbound::Outbound;
 
 /// The most pages of groups that are read.

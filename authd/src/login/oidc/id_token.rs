@@ -10,6 +10,8 @@ use jiff::Timestamp;
 use policy::snapshot::Authentication;
 use serde_json::{Map, Value};
 
+use crate::issuer::jwt::{number, text};
+
 /// How far two clocks may differ, in seconds.
 pub(super) const SKEW: i64 = 60;
 /// The oldest token that is new, in seconds.
@@ -186,25 +188,6 @@ pub(super) fn subject(claims: &Map<String, Value>) -> Result<String, Error> {
         .filter(|subject| !subject.is_empty() && subject.chars().count() <= MAX_SUBJECT)
         .map(str::to_owned)
         .ok_or(Error::Claim("sub"))
-}
-
-pub(crate) fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
-    claims.get(name).and_then(Value::as_str)
-}
-
-pub(crate) fn number(claims: &Map<String, Value>, name: &str) -> Option<i64> {
-    let value = claims.get(name)?;
-    // Some providers write times with a fraction.
-    value.as_i64().or_else(|| {
-        let number = value
-            .as_f64()
-            .filter(|number| number.is_finite() && number.abs() < 1e15)?;
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "checked to be within bounds; the fraction is cut"
-        )]
-        Some(number as i64)
-    })
 }
 
 /// What is kept of the claims: what is about the person, not about the token, so that equal claims stay equal.

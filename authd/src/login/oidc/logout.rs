@@ -6,11 +6,11 @@ use url::Url;
 use uuid::Uuid;
 
 use super::held::Held;
-use super::id_token::{self, SKEW, number, text};
-use super::jwt::Token;
+use super::id_token::{self, SKEW};
 use super::{Error, flavour};
 use crate::app::App;
 use crate::audit::{Event, Kind, Outcome};
+use crate::issuer::jwt::{Token, number, text};
 use crate::serving::Serving;
 use crate::store::{self, Named, Reason};
 

@@ -5,6 +5,7 @@ use policy::snapshot::{Method, Provider, Settings};
 use url::Url;
 
 use super::{Error, Relying, redirect_uri};
+use crate::issuer::keys;
 use crate::outbound::{Patience, Question};
 
 /// What was found of a provider.
@@ -44,6 +45,6 @@ pub async fn probe(relying: &Relying, settings: &Settings, provider: &Provider, 
 async fn openid(relying: &Relying, provider: &Provider, now: Timestamp) -> Result<(), Error> {
     let peer = relying.peer(provider)?;
     let metadata = peer.metadata(now).await?;
-    super::keys::fetch(&peer.outbound, &metadata.jwks_uri).await?;
+    keys::fetch(&peer.outbound, &metadata.jwks_uri).await?;
     Ok(())
 }

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::discovery::Metadata;
 use super::exchange::Party;
 use super::{Error, Peer, redirect_uri};
 use crate::app::App;
+use crate::issuer::discovery::Metadata;
 use crate::outbound::{self, Question};
 use crate::seal::Purpose;
 use crate::serving::Serving;

@@ -4,12 +4,12 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 
-use super::discovery::Metadata;
 use super::exchange::{self, Party, Tokens};
 use super::id_token::{self, Expected};
-use super::jwt::Token;
 use super::{Error, Peer, flavour, userinfo};
 use crate::app::App;
+use crate::issuer::discovery::Metadata;
+use crate::issuer::jwt::{self, Token};
 use crate::serving::Serving;
 
 /// A person of whom a provider says that they are there.
@@ -59,7 +59,7 @@ pub async fn person(app: &App, serving: &Serving, peer: &Peer, code: Code<'_>) -
     }
     let tokens = tokens?;
     let (subject, claims) = identified(peer, &party, &tokens, Some(code), now).await?;
-    let sid = id_token::text(&claims, "sid").map(str::to_owned);
+    let sid = jwt::text(&claims, "sid").map(str::to_owned);
     let claims = completed(peer, &metadata, &tokens.access_token, &subject, Some(claims)).await?;
     Ok(Vouched {
         claims: id_token::about_the_person(claims.unwrap_or_default()),

@@ -1,6 +1,6 @@
 //! A token that a provider signed, read strictly: three parts, canonical base64url, no member twice, and an algorithm that we chose.
 //!
-//! Whether the claims are good is not here: see [`super::id_token`].
+//! Whether the claims are good is not here: each use of a token has its own checks.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -106,6 +106,29 @@ pub fn issuer(text: &str) -> Option<String> {
     let payload = text.split('.').nth(1).filter(|_| text.len() <= MAX_TOKEN)?;
     let claims = object(payload).ok()?;
     claims.get("iss")?.as_str().map(str::to_owned)
+}
+
+/// A claim that is text.
+#[must_use]
+pub fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    claims.get(name).and_then(Value::as_str)
+}
+
+/// A claim that is a number, such as a time in epoch seconds.
+#[must_use]
+pub fn number(claims: &Map<String, Value>, name: &str) -> Option<i64> {
+    let value = claims.get(name)?;
+    // Some providers write times with a fraction.
+    value.as_i64().or_else(|| {
+        let number = value
+            .as_f64()
+            .filter(|number| number.is_finite() && number.abs() < 1e15)?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "checked to be within bounds; the fraction is cut"
+        )]
+        Some(number as i64)
+    })
 }
 
 fn object(part: &str) -> Result<Map<String, Value>, Error> {
