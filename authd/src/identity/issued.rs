@@ -4,10 +4,6 @@
 //! A decision never waits for keys: they are fetched beforehand and in the background ([`Issuers::follow`]), and a token that names a
 //! key that is not there yet is refused. No account and no session is made.
 
-mod claims;
-#[cfg(test)]
-mod tests;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -29,6 +25,7 @@ use crate::issuer::discovery;
 use crate::issuer::jwt::{self, Token};
 use crate::issuer::kept::Kept;
 use crate::issuer::keys::{self, Keys};
+use crate::issuer::shown::{self, Expected, Kind};
 use crate::outbound::{self, Outbound};
 use crate::serving::Serving;
 
@@ -50,18 +47,9 @@ pub enum Error {
     /// No key of the issuer signed it.
     #[error("the token's signature does not hold")]
     BadSignature,
-    /// It is another kind of token, or has to be proved by more than showing it.
-    #[error("the token is of another kind")]
-    WrongType,
-    /// It is for somebody else.
-    #[error("the token is for somebody else")]
-    WrongAudience,
-    /// A claim is missing or of the wrong kind.
-    #[error("the token lacks `{0}`, or it is of the wrong kind")]
-    MissingClaim(&'static str),
-    /// It is not good any more, or not yet.
-    #[error("the token is not of now")]
-    Expired,
+    /// It is not of the right kind, for us, or good now.
+    #[error(transparent)]
+    Shown(#[from] shown::Error),
     /// The keys of its issuer were never to be had.
     #[error("the issuer's keys are not there")]
     NoKeys,
@@ -79,10 +67,7 @@ impl Error {
             Self::UnknownAlgorithm => "UnknownAlgorithm",
             Self::UnknownKey => "UnknownKey",
             Self::BadSignature => "BadSignature",
-            Self::WrongType => "WrongType",
-            Self::WrongAudience => "WrongAudience",
-            Self::MissingClaim(_) => "MissingClaim",
-            Self::Expired => "Expired",
+            Self::Shown(error) => error.reason(),
             Self::NoKeys => "NoKeys",
             Self::NotAdmitted => "NotAdmitted",
         }
@@ -157,10 +142,15 @@ pub(super) fn identify(
         issuer.missed.store(true, Ordering::Relaxed);
         app.issuers.missed.notify_one();
     }
-    claims::is_shown(token.typ.as_deref())?;
+    Kind::Access.is_named(token.typ.as_deref())?;
     let claims = token.verified(&keys)?;
     let now = app.now().as_second();
-    let good = claims::check(&claims, settings, now)?;
+    let expected = Expected {
+        issuer: &settings.issuer,
+        audiences: &settings.audiences,
+        kind: Kind::Access,
+    };
+    let good = shown::check(&claims, &expected, now)?;
     let said = Said::read(provider, &Value::Object(claims));
     let admission = serving.engine.admit(&provider.name, &said.claims, AccountRole::Pending);
     let Admission::Admitted { roles, mut groups } = admission else {
@@ -245,5 +235,22 @@ impl Issuer {
         let fetch = || keys::fetch(&self.outbound, &address);
         let taken = self.keys.take(now, wanted, fetch).await;
         taken.map(drop).map_err(|error| error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::name;
+
+    #[test]
+    fn a_program_of_an_issuer_has_a_name_that_no_service_has() {
+        for (subject, expected) in [
+            ("robot", "idp:robot"),
+            ("system:serviceaccount:ns:robot", "idp:system:serviceaccount:ns:robot"),
+            ("demo/ci", "idp:demo%2Fci"),
+            ("demo%2Fci", "idp:demo%252Fci"),
+        ] {
+            assert_eq!(name("idp", subject), expected);
+        }
     }
 }

@@ -1,19 +1,8 @@
 use serde_json::json;
 
-use super::claims::{Good, check, is_shown};
 use super::*;
 
 const NOW: i64 = 1_800_000_000;
-
-fn settings() -> Jwt {
-    Jwt {
-        issuer: "https://idp.example.com".to_owned(),
-        audiences: vec!["authd".to_owned(), "gate".to_owned()],
-        algorithms: vec![crds::IdTokenAlgorithm::ES256],
-        jwks_url: None,
-        outbound: policy::snapshot::Outbound::default(),
-    }
-}
 
 #[test]
 #[expect(
@@ -22,13 +11,19 @@ fn settings() -> Jwt {
 )]
 fn a27_to_a42_claims_are_what_they_should_be() {
     let good = json!({"iss": "https://idp.example.com", "aud": "authd", "sub": "robot", "iat": NOW, "exp": NOW + 300});
+    let audiences = ["authd", "gate"].map(str::to_owned);
     let checked = |name: &str, value: Value| {
         let mut claims = good.as_object().unwrap().clone();
         match value {
             Value::Null => claims.remove(name),
             value => claims.insert(name.to_owned(), value),
         };
-        check(&claims, &settings(), NOW)
+        let expected = Expected {
+            issuer: "https://idp.example.com",
+            audiences: &audiences,
+            kind: Kind::Access,
+        };
+        check(&claims, &expected, NOW)
     };
     let robot = Good {
         subject: "robot".to_owned(),
@@ -96,18 +91,6 @@ fn a32_a_token_that_says_that_it_is_something_else_is_none_to_be_shown() {
         (Some("dpop+jwt"), false),
         (Some(""), false),
     ] {
-        assert_eq!(is_shown(typ).is_ok(), expected, "A32 {typ:?}");
-    }
-}
-
-#[test]
-fn a_program_of_an_issuer_has_a_name_that_no_service_has() {
-    for (subject, expected) in [
-        ("robot", "idp:robot"),
-        ("system:serviceaccount:ns:robot", "idp:system:serviceaccount:ns:robot"),
-        ("demo/ci", "idp:demo%2Fci"),
-        ("demo%2Fci", "idp:demo%252Fci"),
-    ] {
-        assert_eq!(name("idp", subject), expected);
+        assert_eq!(Kind::Access.is_named(typ).is_ok(), expected, "A32 {typ:?}");
     }
 }
