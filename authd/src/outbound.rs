@@ -151,6 +151,9 @@ impl Outbound {
         if let Some(ca) = &settings.ca {
             let certificates = reqwest::Certificate::from_pem_bundle(policy::secret::expose(ca));
             let certificates = certificates.map_err(|_| Error::Authorities)?;
+            if certificates.is_empty() {
+                return Err(Error::Authorities);
+            }
             builder = builder.tls_certs_only(certificates);
         }
         let client = builder.build().map_err(|_| Error::Authorities)?;
@@ -313,11 +316,7 @@ fn explain(host: &str, error: &reqwest::Error) -> Error {
         if let Some(ours) = inner.downcast_ref::<Error>() {
             return ours.clone();
         }
-        if inner.is::<rustls::Error>() {
-            return Error::Certificate(host.to_owned());
-        }
-        let io = inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if io.is_some_and(|inner| inner.is::<rustls::Error>()) {
+        if is_about_a_certificate(inner) {
             return Error::Certificate(host.to_owned());
         }
         cause = inner.source();
@@ -327,4 +326,17 @@ fn explain(host: &str, error: &reqwest::Error) -> Error {
     } else {
         Error::Unreachable(host.to_owned())
     }
+}
+
+/// Whether it says that a certificate cannot be trusted. An error of input and output hides what it wraps from `source`, and
+/// there may be several around one another.
+fn is_about_a_certificate(error: &(dyn std::error::Error + 'static)) -> bool {
+    if let Some(error) = error.downcast_ref::<rustls::Error>() {
+        return matches!(
+            error,
+            rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented
+        );
+    }
+    let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    wrapped.is_some_and(|wrapped| is_about_a_certificate(wrapped))
 }

@@ -1,5 +1,9 @@
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use super::*;
 
@@ -152,4 +156,112 @@ async fn a_server_that_is_not_there_is_said_to_be_unreachable() {
     drop(listener);
     let error = ask(&outbound(&["127.0.0.0/8"]), &url).await.unwrap_err();
     assert_eq!(error, Error::Unreachable("127.0.0.1".to_owned()));
+}
+
+/// A server with a certificate of this authority for `name`; returns its URL under the name by which it is asked for.
+async fn secure(authority: &CertifiedIssuer<'static, KeyPair>, (name, asked): (&str, &str), years: (i32, i32)) -> Url {
+    let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.not_before = rcgen::date_time_ymd(years.0, 1, 1);
+    params.not_after = rcgen::date_time_ymd(years.1, 1, 1);
+    let key = KeyPair::generate().unwrap();
+    let chain = vec![params.signed_by(&key, authority).unwrap().der().clone()];
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    let (acceptor, listener) = (
+        TlsAcceptor::from(Arc::new(config)),
+        TcpListener::bind("127.0.0.1:0").await.unwrap(),
+    );
+    let url = Url::parse(&format!("https://{asked}:{}/", listener.local_addr().unwrap().port())).unwrap();
+    tokio_util::task::TaskTracker::new().spawn(async move {
+        while let Ok((peer, _)) = listener.accept().await {
+            let Ok(mut peer) = acceptor.accept(peer).await else {
+                continue;
+            };
+            let mut request = [0; 4096];
+            let _ = peer.read(&mut request).await;
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
+            let _ = peer.write_all(answer).await;
+            let _ = peer.shutdown().await;
+        }
+    });
+    url
+}
+
+fn authority() -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn j11_a_certificate_counts_for_its_name_and_time_and_with_its_own_provider_alone() {
+    let (ours, theirs) = (authority(), authority());
+    let trusting = |ca: Option<String>| {
+        let settings = policy::snapshot::Outbound {
+            allowed_networks: vec!["127.0.0.0/8".parse().unwrap()],
+            ca: ca.map(|pem| policy::secret::secret(pem.as_bytes())),
+        };
+        Outbound::new(&settings).unwrap()
+    };
+    let one = trusting(Some(ours.pem()));
+    let now = (2020, 2090);
+    let good = secure(&ours, ("localhost", "localhost"), now).await;
+    assert_eq!(ask(&one, &good).await.unwrap().status, StatusCode::OK, "J11 control");
+    let both = trusting(Some(format!("{}{}", theirs.pem(), ours.pem())));
+    assert_eq!(
+        ask(&both, &good).await.unwrap().status,
+        StatusCode::OK,
+        "J11 control: one of several"
+    );
+    let certificate = Err(Error::Certificate("localhost".to_owned()));
+    for (row, outbound, url) in [
+        (
+            "another provider's authority",
+            trusting(Some(theirs.pem())),
+            good.clone(),
+        ),
+        ("public authorities alone", trusting(None), good),
+        (
+            "a bad chain",
+            one.clone(),
+            secure(&theirs, ("localhost", "localhost"), now).await,
+        ),
+        (
+            "another name",
+            one.clone(),
+            secure(&ours, ("idp.example.com", "localhost"), now).await,
+        ),
+        (
+            "expired",
+            one.clone(),
+            secure(&ours, ("localhost", "localhost"), (2020, 2021)).await,
+        ),
+        (
+            "not yet",
+            one,
+            secure(&ours, ("localhost", "localhost"), (2089, 2090)).await,
+        ),
+    ] {
+        assert_eq!(ask(&outbound, &url).await.map(drop), certificate, "J11 {row}");
+    }
+}
+
+#[test]
+fn j11_what_is_no_certificate_is_no_authority() {
+    for text in ["", "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"] {
+        let settings = policy::snapshot::Outbound {
+            allowed_networks: Vec::new(),
+            ca: Some(policy::secret::secret(text.as_bytes())),
+        };
+        assert_eq!(
+            Outbound::new(&settings).map(drop),
+            Err(Error::Authorities),
+            "J11 {text:?}"
+        );
+    }
 }
