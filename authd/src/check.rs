@@ -71,7 +71,7 @@ pub fn run(check: &config::Check) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Tries every provider whose pages people sign in on.
+/// Tries every provider that says something of itself, or has keys.
 fn probed(ready: source::Ready) -> anyhow::Result<Vec<Probe>> {
     let engine = ready.engine()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -99,11 +99,12 @@ fn write(probe: &Probe) {
         redirect_uri,
         failure,
     } = probe;
-    match failure {
-        None => print::line(format_args!(
+    match (failure, redirect_uri) {
+        (None, Some(redirect_uri)) => print::line(format_args!(
             "AuthProvider {provider}: reachable; register the redirect URI {redirect_uri}"
         )),
-        Some(error) => print::line(format_args!("AuthProvider {provider}: {}: {error}", error.reason())),
+        (None, None) => print::line(format_args!("AuthProvider {provider}: reachable")),
+        (Some(error), _) => print::line(format_args!("AuthProvider {provider}: {}: {error}", error.reason())),
     }
 }
 

@@ -8,5 +8,6 @@ mod peers;
 mod people;
 mod redirects;
 mod relying_party;
+mod service_accounts;
 mod services;
 mod trial;

@@ -4,8 +4,9 @@
 //! A decision never waits for keys: they are fetched beforehand and in the background ([`Issuers::follow`]), and a token that names a
 //! key that is not there yet is refused. No account and no session is made.
 
-use std::sync::Arc;
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -95,11 +96,24 @@ pub struct Issuers {
 #[derive(Debug)]
 struct Issuer {
     settings: Jwt,
-    outbound: Outbound,
+    outbound: Result<Outbound, outbound::Error>,
     keys_at: Cached<Url, discovery::Error>,
     keys: Cached<Keys, keys::Error>,
     /// Whether a token named a key that was not there.
     missed: AtomicBool,
+    /// Why the keys cannot be had, as it was said last.
+    complaint: Mutex<Option<Unreached>>,
+}
+
+/// Why the keys of an issuer cannot be had.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum Unreached {
+    #[error(transparent)]
+    Outbound(#[from] outbound::Error),
+    #[error(transparent)]
+    Discovery(#[from] discovery::Error),
+    #[error(transparent)]
+    Keys(#[from] keys::Error),
 }
 
 /// The issuer that a token names, if one of that name is declared. Nothing of the token is believed yet.
@@ -132,7 +146,7 @@ pub(super) fn identify(
     text: &str,
     epoch: u64,
 ) -> Result<Caller, Error> {
-    let issuer = app.issuers.issuer(provider, settings)?;
+    let issuer = app.issuers.issuer(provider, settings);
     let token = Token::read(text, &settings.algorithms)?;
     let Some((keys, _)) = issuer.keys.held() else {
         app.issuers.missed.notify_one();
@@ -173,19 +187,19 @@ fn name(provider: &str, subject: &str) -> String {
 }
 
 impl Issuers {
-    fn issuer(&self, provider: &Provider, settings: &Jwt) -> Result<Arc<Issuer>, Error> {
+    fn issuer(&self, provider: &Provider, settings: &Jwt) -> Arc<Issuer> {
         let begin = || {
-            Ok::<_, outbound::Error>(Issuer {
-                outbound: Outbound::new(&settings.outbound)?,
+            Ok::<_, Infallible>(Issuer {
+                outbound: Outbound::new(&settings.outbound),
                 settings: settings.clone(),
                 keys_at: Cached::default(),
                 keys: Cached::default(),
                 missed: AtomicBool::new(false),
+                complaint: Mutex::default(),
             })
         };
-        self.known
-            .take(&provider.name, settings, begin)
-            .map_err(|_| Error::NoKeys)
+        let Ok(issuer) = self.known.take(&provider.name, settings, begin);
+        issuer
     }
 
     /// Keeps the keys of every issuer that is declared at hand, until the stop.
@@ -200,14 +214,9 @@ impl Issuers {
             }
             let Some(serving) = app.serving() else { continue };
             let fetching = declared(&serving).map(|(provider, settings)| async {
-                let issuer = app.issuers.issuer(provider, settings).ok();
-                let error = match &issuer {
-                    Some(issuer) => issuer.fetch(app.now()).await.err(),
-                    None => Some("its servers cannot be reached in the way that is configured".to_owned()),
-                };
-                if let Some(error) = error {
-                    tracing::debug!(provider = provider.name, error, "the keys of an issuer cannot be had");
-                }
+                let issuer = app.issuers.issuer(provider, settings);
+                let outcome = issuer.fetch(app.now()).await;
+                issuer.tell(&provider.name, outcome.err());
             });
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -219,22 +228,32 @@ impl Issuers {
 
 impl Issuer {
     /// Fetches the keys, if they are old or one was missed.
-    async fn fetch(&self, now: Timestamp) -> Result<(), String> {
-        let fetch_address = || discovery::keys_at(&self.outbound, &self.settings.issuer);
+    async fn fetch(&self, now: Timestamp) -> Result<(), Unreached> {
+        let outbound = self.outbound.as_ref().map_err(Clone::clone)?;
+        let fetch_address = || discovery::keys_at(outbound, &self.settings.issuer);
         let address = match &self.settings.jwks_url {
-            Some(url) => Arc::new(Url::parse(url).map_err(|error| error.to_string())?),
-            None => {
-                let taken = self.keys_at.take(now, Wanted::Fresh, fetch_address).await;
-                taken.map_err(|error| error.to_string())?.0
-            }
+            Some(url) => Arc::new(Url::parse(url).map_err(|_| outbound::Error::Url(url.clone()))?),
+            None => self.keys_at.take(now, Wanted::Fresh, fetch_address).await?.0,
         };
         let wanted = match self.keys.held() {
             Some((_, fetched_at)) if self.missed.swap(false, Ordering::Relaxed) => Wanted::Newer(fetched_at),
             _ => Wanted::Fresh,
         };
-        let fetch = || keys::fetch(&self.outbound, &address);
-        let taken = self.keys.take(now, wanted, fetch).await;
-        taken.map(drop).map_err(|error| error.to_string())
+        self.keys.take(now, wanted, || keys::fetch(outbound, &address)).await?;
+        Ok(())
+    }
+
+    /// Tells whoever runs the instance why the keys cannot be had, once for each reason, and when they can be had again.
+    fn tell(&self, provider: &str, error: Option<Unreached>) {
+        let mut told = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
+        match &error {
+            Some(reason) if told.as_ref() != Some(reason) => {
+                tracing::warn!(provider, error = %reason, "the keys of an issuer cannot be had, so its tokens are refused");
+            }
+            None if told.is_some() => tracing::info!(provider, "the keys of an issuer can be had again"),
+            _ => {}
+        }
+        *told = error;
     }
 }
 

@@ -30,8 +30,16 @@ pub enum Error {
     /// They cannot be fetched.
     #[error(transparent)]
     Outbound(#[from] outbound::Error),
+    /// Whoever has them does not give them.
+    #[error("`{host}` does not give its keys: it answers with status {status}")]
+    Status {
+        /// Whoever that is.
+        host: String,
+        /// What it answers.
+        status: u16,
+    },
     /// What is there is no set of keys, or one of more than anybody needs.
-    #[error("the provider's keys cannot be used")]
+    #[error("the provider's keys cannot be used: there is no JWK set, or one of more than {MAX_KEYS} keys")]
     Malformed,
 }
 
@@ -45,9 +53,16 @@ struct Set {
 /// # Errors
 /// There are none that can be read. A set of no keys is one.
 pub async fn fetch(outbound: &Outbound, url: &Url) -> Result<Keys, Error> {
-    let answer = outbound.ask(Question::get(url, Patience::Short)).await?;
+    let mut question = Question::get(url, Patience::Short);
+    // What a set of keys is called (RFC 7517, section 8.5.2): a Kubernetes API server gives it to nobody who wants another type.
+    let accepted = http::HeaderValue::from_static("application/jwk-set+json, application/json");
+    question.headers.insert(http::header::ACCEPT, accepted);
+    let answer = outbound.ask(question).await?;
     if answer.status != http::StatusCode::OK {
-        return Err(Error::Malformed);
+        return Err(Error::Status {
+            host: url.host_str().unwrap_or_default().to_owned(),
+            status: answer.status.as_u16(),
+        });
     }
     // Many servers do not say that it is JSON; whether it is, reading it tells.
     Keys::read(&answer.body)

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tests::http::get;
 use tests::openid::keys::Key;
-use tests::openid::misbehaving::{Draft, Fault, Misbehaving};
+use tests::openid::misbehaving::{Draft, Fault, Misbehaving, Trouble};
 use tests::wait;
 use tests::world::World;
 
@@ -145,6 +145,54 @@ async fn a05_to_a42_a_token_counts_only_as_its_own_issuer_made_it_for_us() {
         .accepts("A12 kid-absent-single", "one", |draft| draft.header("kid", Value::Null))
         .await;
     machines.accepts("control", "one", unchanged).await;
+}
+
+#[tokio::test]
+async fn a11_a_storm_of_unknown_keys_is_one_fetch() {
+    let machines = Machines::start(&[("storm", "")], |_| {}).await;
+    machines.accepts("control", "storm", unchanged).await;
+    let before = machines.issuers.seen("storm", "GET /keys").len();
+    let begun = std::time::Instant::now();
+    for number in 0..300 {
+        let unknown = |draft: &mut Draft| draft.header("kid", json!(format!("random-{number}")));
+        machines.refuses("A11", "storm", unknown).await;
+    }
+    machines.accepts("A11 control", "storm", unchanged).await;
+    let fetched = machines.issuers.seen("storm", "GET /keys").len() - before;
+    let most = 1 + begun.elapsed().as_secs() / 30;
+    assert!(fetched as u64 <= most, "A11: {fetched} fetches for 300 unknown names");
+}
+
+#[tokio::test]
+async fn whoever_runs_authd_is_told_why_keys_cannot_be_had_and_strangers_are_not() {
+    let machines = Machines::start(&[("closed", "")], |issuers| {
+        issuers.does("closed", Fault::At("/keys", Trouble::Status(403)));
+    })
+    .await;
+    machines.refuses("no keys", "closed", unchanged).await;
+    let why = "`127.0.0.1` does not give its keys: it answers with status 403";
+    let told = || {
+        let log = machines.world.authd.log();
+        log.iter().filter(|line| line.contains(why)).count()
+    };
+    wait::until("it is said", || async {
+        if told() > 0 { Ok(()) } else { Err("nothing".to_owned()) }
+    })
+    .await;
+    for _ in 0..20 {
+        machines.refuses("no keys", "closed", unchanged).await;
+    }
+    assert_eq!(told(), 1, "once");
+    let folder = machines.world.folder.path().to_string_lossy().into_owned();
+    let check = move || tests::authd::run(&["check", "--probe", &folder]);
+    let output = tokio::task::spawn_blocking(check)
+        .await
+        .expect("the program runs to its end");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        !output.status.success() && said.contains(&format!("AuthProvider closed: Unreachable: {why}")),
+        "{said}"
+    );
 }
 
 #[tokio::test]
