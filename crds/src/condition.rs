@@ -78,6 +78,8 @@ reasons! {
     NoInstance,
     /// More than one Authd was found and none was chosen.
     ManyInstances,
+    /// An older AuthProvider already has the tokens of the issuer.
+    IssuerConflict,
     /// Two ApiKeys have the same key.
     KeyConflict,
     /// The key or secret is too weak.

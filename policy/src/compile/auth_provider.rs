@@ -2,6 +2,7 @@
 
 mod github;
 mod google;
+mod issuers;
 mod jwt;
 mod ldap;
 mod microsoft;
@@ -10,10 +11,11 @@ mod outbound;
 
 use crds::{AuthProvider, Reason, ResourceExt, SecretKeyRef};
 
-use super::scope::{Scope, problem};
+use super::scope::{Scope, by_age, problem};
 use crate::problem::Problem;
 use crate::secret::{Secret, secret};
 use crate::snapshot::{Accounts, Method, Provider};
+use issuers::Issuers;
 
 /// What memberships that an administrator gave are said to come from, where others name their provider.
 const BY_HAND: &str = "manual";
@@ -21,7 +23,8 @@ const BY_HAND: &str = "manual";
 /// The providers of the instance's own namespace, by name. Tenants cannot declare any.
 pub(super) fn compile(scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Vec<Provider> {
     let mut providers = Vec::new();
-    for resource in &scope.resources.providers {
+    let mut issuers = Issuers::default();
+    for resource in by_age(&scope.resources.providers) {
         if scope.is_elsewhere(resource) {
             continue;
         }
@@ -35,8 +38,9 @@ pub(super) fn compile(scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Vec<Pro
             problems.push(problem(resource, "metadata.name", Reason::InvalidValue, message));
             continue;
         }
-        match method(scope, resource) {
-            Ok(method) => providers.push(provider(resource, method)),
+        let claimed = issuers.claim(scope, resource);
+        match claimed.and_then(|()| provider(scope, resource)) {
+            Ok(provider) => providers.push(provider),
             Err(problem) => problems.push(problem),
         }
     }
@@ -76,11 +80,12 @@ fn method(scope: &Scope<'_>, resource: &AuthProvider) -> Result<Method, Problem>
     }
 }
 
-fn provider(resource: &AuthProvider, method: Method) -> Provider {
+fn provider(scope: &Scope<'_>, resource: &AuthProvider) -> Result<Provider, Problem> {
     let spec = &resource.spec;
+    let method = method(scope, resource)?;
     let name = resource.name_any();
     let accounts = spec.accounts.clone().unwrap_or_default();
-    Provider {
+    Ok(Provider {
         display_name: spec.display_name.clone().unwrap_or_else(|| name.clone()),
         name,
         claims: (!method.is_password()).then(|| spec.claims.clone().unwrap_or_default()),
@@ -94,7 +99,7 @@ fn provider(resource: &AuthProvider, method: Method) -> Provider {
         on_no_match: None,
         grants: Vec::new(),
         groups: None,
-    }
+    })
 }
 
 /// A secret that must be text. A line break at its end, which editors and `echo` leave there, does not count.

@@ -233,6 +233,29 @@ fn the_stories_show_every_reason_that_compiling_gives() {
 }
 
 #[test]
+fn j10_a_tenant_declares_no_provider_so_that_nothing_is_asked_in_its_name() {
+    let provider = |namespace: &str| {
+        format!(
+            "---\nkind: AuthProvider\nmetadata: {{name: inside, namespace: {namespace}}}\nspec: {{oidc: {{issuer: https://vault.others.svc, \
+             clientId: a, outbound: {{allowedNetworks: [10.0.0.0/8]}}}}}}\n"
+        )
+    };
+    let tenant = "kind: Authd\nmetadata: {name: main}\nspec:\n  publicUrl: https://auth.example.com\n  tenants: [{namespaceSelector: \
+                  {matchLabels: {team: payments}}, hosts: [\"*.payments.example.com\"]}]\n---\nkind: Namespace\nmetadata: {name: payments, \
+                  labels: {team: payments}}\n";
+    for (row, namespace, providers, reasons) in [
+        ("control", "auth", 1, &[][..]),
+        ("J10 a tenant", "payments", 0, &[Reason::HostNotGranted]),
+        ("J10 a stranger", "others", 0, &[Reason::HostNotGranted]),
+    ] {
+        let compiled = compile(&resources(&format!("{tenant}{}", provider(namespace))), None);
+        let given: Vec<Reason> = compiled.problems.iter().map(|problem| problem.reason).collect();
+        assert_eq!(given, reasons, "{row}");
+        assert_eq!(compiled.snapshot.unwrap().providers.len(), providers, "{row}");
+    }
+}
+
+#[test]
 fn messages_are_fragments_in_the_words_of_the_user() {
     for (path, story) in stories() {
         let (resources, instance) = read(&story);
