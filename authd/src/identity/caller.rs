@@ -40,8 +40,8 @@ pub enum Means {
     Session {
         /// What the token says.
         claims: Claims,
-        /// When the session began, which is when somebody signed in, in epoch milliseconds.
-        began_at: i64,
+        /// When somebody proved who they are, in epoch milliseconds.
+        signed_in_at: i64,
         /// When the session ends, in epoch seconds.
         ends_at: Option<i64>,
         /// After how many idle seconds it ends.
@@ -117,7 +117,7 @@ impl Caller {
     #[must_use]
     pub fn signed_in_at(&self) -> Option<i64> {
         match &self.means {
-            Means::Session { began_at, .. } => Some(*began_at),
+            Means::Session { signed_in_at, .. } => Some(*signed_in_at),
             _ => None,
         }
     }

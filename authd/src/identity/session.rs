@@ -32,7 +32,8 @@ pub(super) async fn identify(app: &App, serving: &Serving, token: &str, epoch: u
         .and_then(|idle| i64::try_from(idle).ok());
     let means = Means::Session {
         claims,
-        began_at: session.created_at.as_millisecond(),
+        // Long ago, where nobody can tell.
+        signed_in_at: session.signed_in_at.map_or(0, |at| at.as_millisecond()),
         ends_at: session.expires_at.map(|at| at.as_second()),
         idle,
     };

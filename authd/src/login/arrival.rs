@@ -22,7 +22,9 @@ use crate::audit::{Event, Kind, Outcome};
 use crate::identity::session::{admission, admitted};
 use crate::seal;
 use crate::serving::Serving;
-use crate::store::{self, Account, Arrival, Arrived, ClaimsChange, FromProvider, Grant, Identity, NewUser, Role, User};
+use crate::store::{
+    self, Account, Arrival, Arrived, ClaimsChange, FromProvider, Grant, Identity, NewSession, NewUser, Role, User,
+};
 
 /// The longest subject, in bytes (OpenID Connect Core, section 2, allows 255 characters; directories have longer names).
 const MAX_SUBJECT: usize = 1024;
@@ -38,6 +40,8 @@ pub struct Arriving<'a> {
     pub provider: &'a Provider,
     /// The provider's id of the person, which never changes.
     pub subject: &'a str,
+    /// When they proved who they are; `None`: the provider does not say.
+    pub signed_in_at: Option<Timestamp>,
     /// What the provider says of them, a JSON object.
     pub claims: Value,
     /// From where they come.
@@ -182,6 +186,7 @@ async fn attempt_once(
     let Arriving {
         provider,
         subject,
+        signed_in_at,
         claims,
         device,
     } = arriving;
@@ -199,6 +204,10 @@ async fn attempt_once(
     }
     let is_new = matches!(account, Account::New(_));
     let session = session::new(app, serving, user_id, &provider.name, device);
+    let session = NewSession {
+        signed_in_at: signed_in_at.map(|at| at.min(app.now())),
+        ..session
+    };
     let grant = given.map(|given| given.sealed(app, serving, (&provider.name, subject), session.id));
     let arrival = Arrival {
         groups: groups(app, provider, &said, user_id).await?,

@@ -64,6 +64,7 @@ pub async fn known(settings: &GitHub, outbound: &Outbound, token: &SecretString)
             id_token: None,
         },
         sid: None,
+        signed_in_at: None,
     })
 }
 

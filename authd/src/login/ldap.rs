@@ -78,6 +78,7 @@ pub async fn sign_in(app: &App, serving: &Serving, typed: Typed<'_>, device: Dev
     let arriving = Arriving {
         provider,
         subject: &person.subject,
+        signed_in_at: Some(app.now()),
         claims: json!(person.claims),
         device,
     };

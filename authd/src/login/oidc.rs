@@ -82,6 +82,9 @@ pub enum Error {
     /// The answer comes from another issuer.
     #[error("the answer comes from another issuer")]
     Issuer,
+    /// The provider cannot be made to ask somebody again whom it knows.
+    #[error("the provider cannot be made to ask somebody again whom it knows")]
+    AsksNobodyAgain,
     /// The provider says that the person does not sign in.
     #[error("the provider says no")]
     Denied,
@@ -136,6 +139,7 @@ impl Error {
             Self::State => "State",
             Self::Replayed => "Replayed",
             Self::Issuer => "Issuer",
+            Self::AsksNobodyAgain => "AsksNobodyAgain",
             Self::Denied => "Denied",
             Self::Discovery(error) => error.reason(),
             Self::Keys(_) | Self::Outbound(_) => "Unreachable",

@@ -72,7 +72,7 @@ pub async fn begin(
     Ok(first_token(app, serving, &session)?)
 }
 
-/// A session that begins now and is not written down yet.
+/// A session that begins now, with a person who proves now who they are, and is not written down yet.
 #[must_use]
 pub(super) fn new(app: &App, serving: &Serving, user: Uuid, provider: &str, device: Device<'_>) -> NewSession {
     let now = app.now();
@@ -82,6 +82,7 @@ pub(super) fn new(app: &App, serving: &Serving, user: Uuid, provider: &str, devi
         user_id: user,
         provider: provider.to_owned(),
         created_at: now,
+        signed_in_at: Some(now),
         expires_at: lifetime.and_then(|seconds| later(now, seconds)),
         client_address: device.address.map_or(String::new(), |address| address.to_string()),
         user_agent: device.user_agent.chars().take(256).collect(),

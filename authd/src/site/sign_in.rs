@@ -139,7 +139,12 @@ fn form(visitor: &Visitor, before: Before<'_>, return_to: Option<&str>, refusal:
     let csrf = visitor.form_token(Purpose::SignIn);
     let email = before.email.get(..before.email.len().min(254)).unwrap_or_default();
     let form_origins = origins(return_to);
-    let providers: Vec<Provider<'_>> = serving.engine.providers().filter_map(link).collect();
+    let providers: Vec<Provider<'_>> = serving
+        .engine
+        .providers()
+        .filter(|provider| !before.again || provider.method.asks_again())
+        .filter_map(link)
+        .collect();
     let choices = choices(visitor, before.provider);
     let names = match (serving.password_provider(), choices.as_slice()) {
         (Some(_), [_]) => Names::Email,

@@ -24,6 +24,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "first", include_str!("migrations/0001_first.sql")),
     (2, "providers", include_str!("migrations/0002_providers.sql")),
     (3, "failed_guesses", include_str!("migrations/0003_failed_guesses.sql")),
+    (4, "signed_in_at", include_str!("migrations/0004_signed_in_at.sql")),
 ];
 
 /// Opens the file in the directory, making both where they are missing.

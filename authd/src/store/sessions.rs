@@ -22,8 +22,10 @@ pub struct Session {
     pub user_id: Uuid,
     /// The name of the provider through which the person signed in.
     pub provider: String,
-    /// When the person signed in.
+    /// When it began.
     pub created_at: Timestamp,
+    /// When the person proved who they are; `None`: nobody can tell.
+    pub signed_in_at: Option<Timestamp>,
     /// When it was last used, as far as [`Store::touch_sessions`] was told.
     pub last_seen_at: Timestamp,
     /// When it ends; `None` is never.
@@ -43,8 +45,10 @@ pub struct NewSession {
     pub user_id: Uuid,
     /// The name of the provider through which the person signed in.
     pub provider: String,
-    /// When the person signed in.
+    /// When it begins.
     pub created_at: Timestamp,
+    /// When the person proved who they are; `None`: nobody can tell.
+    pub signed_in_at: Option<Timestamp>,
     /// When it ends; `None` is never.
     pub expires_at: Option<Timestamp>,
     /// The address that the person signed in from.
@@ -165,8 +169,8 @@ pub(super) async fn insert(transaction: &mut Transaction, session: &NewSession) 
     // Asked here, so that a sign-in that began before an account was disabled does not outlive that.
     let query = sql(
         "INSERT INTO sessions (id, user_id, provider, created_at, last_seen_at, expires_at, client_address,
-             user_agent)
-         SELECT $1, id, $3, $4, $4, $5, $6, $7 FROM users WHERE id = $2 AND disabled = FALSE RETURNING *",
+             user_agent, signed_in_at)
+         SELECT $1, id, $3, $4, $4, $5, $6, $7, $8 FROM users WHERE id = $2 AND disabled = FALSE RETURNING *",
     );
     Ok(query
         .bind(session.id)
@@ -176,6 +180,7 @@ pub(super) async fn insert(transaction: &mut Transaction, session: &NewSession) 
         .bind(session.expires_at)
         .bind(&session.client_address)
         .bind(&session.user_agent)
+        .bind(session.signed_in_at)
         .fetch_one(transaction)
         .await?)
 }
@@ -250,6 +255,7 @@ impl FromRow for Session {
             user_id: row.id("user_id")?,
             provider: row.read("provider")?,
             created_at: row.time("created_at")?,
+            signed_in_at: row.optional_time("signed_in_at")?,
             last_seen_at: row.time("last_seen_at")?,
             expires_at: row.optional_time("expires_at")?,
             client_address: row.read("client_address")?,

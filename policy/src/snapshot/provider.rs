@@ -75,6 +75,16 @@ impl Method {
             Self::Oidc(_) | Self::GitHub(_) => true,
         }
     }
+
+    /// Whether somebody whom it knows can be made to sign in again, so that it says when they did. Google and GitHub ask nobody again.
+    #[must_use]
+    pub fn asks_again(&self) -> bool {
+        match self {
+            Self::Password | Self::Ldap(_) => true,
+            Self::Oidc(oidc) => !matches!(oidc.flavour, Flavour::Google { .. }),
+            Self::GitHub(_) | Self::Jwt(_) => false,
+        }
+    }
 }
 
 /// Who gets an account.

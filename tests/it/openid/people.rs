@@ -5,6 +5,8 @@ use tests::browser::Visit;
 use tests::http::get;
 use tests::openid::OpenId;
 use tests::proxy::{Kind, Proxy, Site};
+use tests::resources::POLICIES;
+use tests::wait;
 use tests::window::Window;
 
 use super::trial::{ASCII, provider, secret};
@@ -113,6 +115,43 @@ impl Place {
             window,
         )
     }
+}
+
+#[tokio::test]
+async fn b25_what_asks_for_more_is_opened_once_the_provider_has_asked_again() {
+    let place = Place::open("").await;
+    let careful = "    - {paths: [/careful], allow: {roles: [user]}, signedInWithin: 1m}\n    - {paths: [/admin]";
+    let policies = POLICIES.replacen("    - {paths: [/admin]", careful, 1);
+    place.site.world.folder.write("policies.yaml", &policies);
+    let (token, _) = place.session("one", "bob").await;
+    wait::until("the policy is served", || async {
+        match place
+            .site
+            .world
+            .forward("GET", "/careful")
+            .bearer(&token)
+            .send()
+            .await
+            .status
+        {
+            401 => Ok(()),
+            status => Err(status.to_string()),
+        }
+    })
+    .await;
+    place
+        .arrive(Visit::new(), "/mine", "One", "alice")
+        .sees("alice@example.com")
+        .open(&place.site.app("/careful"))
+        .heading("Sign in again")
+        .choose("Continue with Provider one")
+        .heading("Sign in at One")
+        .fill("User", "alice")
+        .press("Sign in")
+        .at(&place.site.app("/careful"))
+        .sees("alice@example.com")
+        .done()
+        .await;
 }
 
 #[tokio::test]

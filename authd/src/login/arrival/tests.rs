@@ -64,6 +64,7 @@ async fn come(stand: &Stand, provider: &str, subject: &str, claims: Value) -> Re
     let arriving = Arriving {
         provider: serving.engine.provider(provider).unwrap(),
         subject,
+        signed_in_at: Some(stand.app.now()),
         claims,
         device: Device {
             address: None,

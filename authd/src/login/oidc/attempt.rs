@@ -36,6 +36,9 @@ pub struct Attempt {
     pub return_to: Option<String>,
     /// The session whose account is to be linked; absent: somebody signs in.
     pub link: Option<Uuid>,
+    /// Whether the provider has to ask the person although it knows them already.
+    #[serde(default)]
+    pub again: bool,
     /// When it began, in epoch seconds.
     pub begun_at: i64,
 }
@@ -67,6 +70,7 @@ impl Attempt {
             verifier: secret(),
             return_to: return_to.filter(|address| address.len() <= MAX_RETURN),
             link,
+            again: false,
             begun_at: now.as_second(),
         }
     }

@@ -37,7 +37,13 @@ pub struct Sent {
 /// # Errors
 /// The provider cannot be used now, or at all.
 pub async fn begin(app: &App, serving: &Serving, provider: &Provider, purpose: Purpose) -> Result<Sent, Error> {
-    let attempt = Attempt::begin(&provider.name, purpose.return_to, purpose.link, &app.random, app.now());
+    if purpose.again && !provider.method.asks_again() {
+        return Err(Error::AsksNobodyAgain);
+    }
+    let attempt = Attempt {
+        again: purpose.again,
+        ..Attempt::begin(&provider.name, purpose.return_to, purpose.link, &app.random, app.now())
+    };
     let redirect_uri = redirect_uri(serving.settings(), &provider.name);
     let to = if let Method::GitHub(settings) = &provider.method {
         github::authorize(settings, &attempt.state, &attempt.challenge(), &redirect_uri)?
@@ -88,7 +94,8 @@ fn fill(to: &mut Url, settings: &Oidc, attempt: &Attempt, (client_id, redirect_u
         .append_pair("code_challenge", &attempt.challenge())
         .append_pair("code_challenge_method", "S256");
     let wanted = &settings.authentication;
-    if let Some(max_age) = wanted.max_age {
+    // With `max_age` the provider has to say in `auth_time` when it asked; with 0 it has to ask now, whatever `prompt` says.
+    if let Some(max_age) = if attempt.again { Some(0) } else { wanted.max_age } {
         query.append_pair("max_age", &max_age.to_string());
     }
     if !wanted.acr.is_empty() {

@@ -1,6 +1,7 @@
 //! The provider sends somebody back: whose attempt it is, whether the answer is the provider's, and who arrives.
 
 use http::HeaderMap;
+use jiff::Timestamp;
 use policy::snapshot::{Method, Provider};
 use serde_json::Value;
 use url::form_urlencoded;
@@ -150,6 +151,7 @@ async fn attempted(app: &App, serving: &Serving, provider: &Provider, coming: Co
     let arriving = Arriving {
         provider,
         subject: &vouched.subject,
+        signed_in_at: vouched.signed_in_at.and_then(|at| Timestamp::from_second(at).ok()),
         claims,
         device: coming.device,
     };
@@ -193,6 +195,7 @@ async fn vouched(
         verifier: &attempt.verifier,
         nonce: &attempt.nonce,
         redirect_uri: &redirect_uri,
+        since: attempt.again.then_some(attempt.begun_at),
     };
     if let Method::GitHub(settings) = &provider.method {
         let outbound = app.relying.github(&provider.name, settings)?;

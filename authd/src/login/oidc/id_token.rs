@@ -28,8 +28,10 @@ pub struct Expected<'a> {
     pub client_id: &'a str,
     /// The nonce of this attempt; `None` for a token that comes with a refresh.
     pub nonce: Option<&'a str>,
-    /// How people must have signed in.
-    pub authentication: &'a Authentication,
+    /// How people must have signed in; `None` for a token that comes with a refresh, as they did so before.
+    pub authentication: Option<&'a Authentication>,
+    /// Since when the provider must have asked the person, in epoch seconds; `None`: whenever it did.
+    pub since: Option<i64>,
     /// The access token that came with it.
     pub access_token: &'a str,
     /// The code that it was given for.
@@ -100,7 +102,12 @@ pub fn check(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<Str
     }
     half_hash(claims, "at_hash", Some(expected.access_token), expected.algorithm)?;
     half_hash(claims, "c_hash", expected.code, expected.algorithm)?;
-    authenticated(claims, expected.authentication, expected.now)?;
+    if let Some(wanted) = expected.authentication {
+        authenticated(claims, wanted, expected.now)?;
+    }
+    if let Some(since) = expected.since {
+        asked_since(claims, since, expected.now)?;
+    }
     subject(claims)
 }
 
@@ -168,18 +175,25 @@ fn half_hash(
     }
 }
 
-fn authenticated(claims: &Map<String, Value>, wanted: &Authentication, now: Timestamp) -> Result<(), Error> {
-    let fits = |holds: bool| if holds { Ok(()) } else { Err(Error::Authentication) };
+/// Whether people signed in at the provider as they must. What a token does not say of that counts as not done.
+pub(super) fn authenticated(claims: &Map<String, Value>, wanted: &Authentication, now: Timestamp) -> Result<(), Error> {
     if let Some(max_age) = wanted.max_age {
-        let at = number(claims, "auth_time").ok_or(Error::Authentication)?;
-        let age = now.as_second().saturating_sub(at);
-        fits(age <= i64::try_from(max_age).unwrap_or(i64::MAX).saturating_add(SKEW) && age >= -SKEW)?;
+        let max_age = i64::try_from(max_age).unwrap_or(i64::MAX);
+        asked_since(claims, now.as_second().saturating_sub(max_age), now)?;
     }
+    let fits = |holds: bool| if holds { Ok(()) } else { Err(Error::Authentication) };
     let class = text(claims, "acr");
     fits(wanted.acr.is_empty() || class.is_some_and(|class| wanted.acr.iter().any(|acr| acr == class)))?;
     let methods = claims.get("amr").and_then(Value::as_array);
     let used = |method: &String| methods.is_some_and(|methods| methods.iter().any(|used| used == method.as_str()));
     fits(wanted.amr.iter().all(used))
+}
+
+/// Whether the provider asked the person since then (`auth_time`, section 2). One that does not say did not.
+fn asked_since(claims: &Map<String, Value>, since: i64, now: Timestamp) -> Result<(), Error> {
+    let at = number(claims, "auth_time").ok_or(Error::Authentication)?;
+    let good = at >= since.saturating_sub(SKEW) && at <= now.as_second().saturating_add(SKEW);
+    if good { Ok(()) } else { Err(Error::Authentication) }
 }
 
 /// The subject: some text, and not too much.
@@ -243,7 +257,8 @@ mod tests {
             issuer: "https://idp.example.com",
             client_id: "authd",
             nonce: Some("n-1"),
-            authentication,
+            authentication: Some(authentication),
+            since: None,
             access_token: "token",
             code: Some("code"),
             algorithm: IdTokenAlgorithm::RS256,

@@ -2,6 +2,7 @@
 //! way are in `tests/it/openid`.
 
 mod peer;
+mod step_up;
 
 use std::collections::HashMap;
 

@@ -23,6 +23,8 @@ pub struct Vouched {
     pub tokens: Tokens,
     /// Its own name of the session, where it has one.
     pub sid: Option<String>,
+    /// When it asked them, in epoch seconds, where it says.
+    pub signed_in_at: Option<i64>,
 }
 
 /// What a code is exchanged with.
@@ -36,6 +38,8 @@ pub struct Code<'a> {
     pub nonce: &'a str,
     /// Where the provider sent it.
     pub redirect_uri: &'a str,
+    /// Since when the provider must have asked the person, in epoch seconds; `None`: whenever it did.
+    pub since: Option<i64>,
 }
 
 /// Exchanges the code, and believes what comes if it stands every check.
@@ -60,12 +64,14 @@ pub async fn person(app: &App, serving: &Serving, peer: &Peer, code: Code<'_>) -
     let tokens = tokens?;
     let (subject, claims) = identified(peer, &party, &tokens, Some(code), now).await?;
     let sid = jwt::text(&claims, "sid").map(str::to_owned);
+    let signed_in_at = jwt::number(&claims, "auth_time");
     let claims = completed(peer, &metadata, &tokens.access_token, &subject, Some(claims)).await?;
     Ok(Vouched {
         claims: id_token::about_the_person(claims.unwrap_or_default()),
         subject,
         tokens,
         sid,
+        signed_in_at,
     })
 }
 
@@ -108,7 +114,8 @@ pub(super) async fn identified(
         issuer: &flavour::issuer_of_token(&peer.settings, &claims),
         client_id: &party.id,
         nonce: code.map(|code| code.nonce),
-        authentication: &peer.settings.authentication,
+        authentication: code.map(|_| &peer.settings.authentication),
+        since: code.and_then(|code| code.since),
         access_token: tokens.access_token.expose_secret(),
         code: code.map(|code| code.code),
         algorithm,

@@ -21,6 +21,7 @@ fn arrival(fixture: &Fixture, user: Uuid, account: Account) -> Arrival {
             user_id: user,
             provider: "corporate".to_owned(),
             created_at: at(1),
+            signed_in_at: Some(at(1)),
             expires_at: None,
             client_address: String::new(),
             user_agent: String::new(),
