@@ -1,5 +1,6 @@
 //! `/oauth/{provider}/login` and `/oauth/{provider}/callback`: to the provider's own pages, and back.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use axum::extract::rejection::FormRejection;
@@ -16,6 +17,7 @@ use uuid::Uuid;
 use super::posted::Asked;
 use super::visitor::Visitor;
 use super::{notices, sign_in};
+use crate::api::caller::Origin;
 use crate::app::App;
 use crate::cookie;
 use crate::login::arrival;
@@ -26,6 +28,7 @@ use crate::login::oidc::{Error, forget, forget_old, transport};
 use crate::login::sign_out;
 use crate::pages::Refusal;
 use crate::pages::csrf::Purpose as CsrfPurpose;
+use crate::shared::{Attempt, Limited, Purpose as Limit};
 
 /// `GET /oauth/{provider}/login`: to the provider.
 pub async fn login(
@@ -156,39 +159,78 @@ pub struct Ending {
     logout_token: SecretString,
 }
 
+/// Why nothing was ended.
+#[derive(Debug)]
+pub struct NotEnded {
+    status: StatusCode,
+    retry_after: Option<u64>,
+}
+
+impl From<StatusCode> for NotEnded {
+    fn from(status: StatusCode) -> Self {
+        Self {
+            status,
+            retry_after: None,
+        }
+    }
+}
+
+impl From<Limited> for NotEnded {
+    fn from(limited: Limited) -> Self {
+        Self {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            retry_after: Some(limited.retry_after),
+        }
+    }
+}
+
+impl IntoResponse for NotEnded {
+    fn into_response(self) -> Response {
+        let retry = self
+            .retry_after
+            .map(|seconds| [(header::RETRY_AFTER, HeaderValue::from(seconds))]);
+        (self.status, retry, Json(json!({"error": "invalid_request"}))).into_response()
+    }
+}
+
 /// `POST /oauth/{provider}/backchannel-logout`: the provider ends sessions that began there.
+///
+/// # Errors
+/// It is not the provider that says so, or too many who were not came from there.
 pub async fn backchannel_logout(
     State(app): State<Arc<App>>,
+    origin: Origin,
     Path(name): Path<String>,
     form: Result<Form<Ending>, FormRejection>,
-) -> Response {
-    let refused = |status: StatusCode| (status, Json(json!({"error": "invalid_request"}))).into_response();
-    let Form(ending) = match form {
-        Ok(form) => form,
-        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            return refused(StatusCode::PAYLOAD_TOO_LARGE);
-        }
-        Err(_) => return refused(StatusCode::BAD_REQUEST),
+) -> Result<StatusCode, NotEnded> {
+    let Form(ending) = form.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => StatusCode::PAYLOAD_TOO_LARGE,
+        _ => StatusCode::BAD_REQUEST,
+    })?;
+    let serving = app.serving().ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
+    let provider = serving.engine.provider(&name);
+    let provider = provider.filter(|found| found.method.is_elsewhere());
+    let provider = provider.ok_or(StatusCode::NOT_FOUND)?;
+    let attempt = Attempt {
+        purpose: Limit::LogoutToken,
+        account: None,
+        address: origin.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
     };
-    let Some(serving) = app.serving() else {
-        return refused(StatusCode::SERVICE_UNAVAILABLE);
-    };
-    let Some(provider) = serving
-        .engine
-        .provider(&name)
-        .filter(|found| found.method.is_elsewhere())
-    else {
-        return refused(StatusCode::NOT_FOUND);
-    };
+    let reservation = serving.limits.reserve(attempt, app.now())?;
     match logout::from_elsewhere(&app, &serving, provider, ending.logout_token.expose_secret()).await {
-        Ok(_) => StatusCode::OK.into_response(),
+        Ok(_) => {
+            reservation.succeeded();
+            Ok(StatusCode::OK)
+        }
         Err(error) => {
             tracing::warn!(provider = name, reason = error.reason(), error = %error, "a logout token was refused");
-            refused(if error.is_passing() {
-                StatusCode::SERVICE_UNAVAILABLE
+            if error.is_passing() {
+                reservation.withdrawn();
+                Err(StatusCode::SERVICE_UNAVAILABLE.into())
             } else {
-                StatusCode::BAD_REQUEST
-            })
+                reservation.failed();
+                Err(StatusCode::BAD_REQUEST.into())
+            }
         }
     }
 }

@@ -1,11 +1,14 @@
 //! A provider says that somebody signed out there. Rows C of the attacks.
 
+use futures::StreamExt as _;
 use serde_json::{Value, json};
 use tests::http::{Answer, get, post};
 use tests::openid::keys::{Key, now};
-use tests::openid::misbehaving::{Draft, Fault};
+use tests::openid::misbehaving::{Draft, Fault, Misbehaving};
+use tests::resources::Folder;
+use tests::world::World;
 
-use super::trial::Trial;
+use super::trial::{Trial, client, provider, secret};
 
 impl Trial {
     /// A provider sends a logout token.
@@ -169,4 +172,34 @@ async fn c12_whatever_else_is_sent_there_is_refused_and_the_gate_goes_on() {
     let good = trial.provider.logout_token("out", |_| {});
     trial.logs_out("out", &good).await.expect("C12 control", 200);
     assert_eq!(trial.world.me(&session).await, 401, "C12 control");
+}
+
+#[tokio::test]
+async fn c12_a_flood_of_logout_tokens_is_held_up_and_the_gate_goes_on() {
+    let misbehaving = Misbehaving::start(client()).await;
+    let folder = Folder::usual("  rateLimits: {signIn: {limit: 10, window: 3m}}\n");
+    let resources = format!("{}{}", provider("out", &misbehaving.issuer("out"), ""), secret());
+    folder.write("providers.yaml", &resources);
+    let trial = Trial {
+        world: World::of(folder).await,
+        provider: misbehaving,
+    };
+    let (first, second) = (trial.lets_in("C12", "out").await, trial.lets_in("C12", "out").await);
+    let good = trial.provider.logout_token("out", |_| {});
+    trial.logs_out("out", &good).await.expect("C12 control", 200);
+    assert_eq!(trial.world.me(&second).await, 401, "C12 control");
+
+    let flood = futures::stream::iter(0..300).map(|_| trial.logs_out("out", "x.y.z"));
+    let answers: Vec<Answer> = flood.buffer_unordered(16).collect().await;
+    let count = |status: u16| answers.iter().filter(|answer| answer.status == status).count();
+    assert_eq!((count(400), count(429)), (10, 290), "C12");
+    let held_up = answers.iter().find(|answer| answer.status == 429).expect("C12");
+    assert!(
+        held_up.header("retry-after").parse::<u32>().is_ok(),
+        "C12 {:?}",
+        held_up.headers
+    );
+    let gate = trial.world.forward("GET", "/").bearer(&first).send().await;
+    assert_eq!(gate.status, 200, "C12: forward-auth goes on");
+    trial.lets_in("C12: people sign in", "out").await;
 }

@@ -37,6 +37,8 @@ pub enum Purpose {
     PasswordChange,
     /// A key that a program showed.
     ApiKey,
+    /// A token with which a provider ends sessions.
+    LogoutToken,
 }
 
 impl Purpose {
@@ -47,14 +49,15 @@ impl Purpose {
             Self::SignUp => "sign_up",
             Self::PasswordChange => "password_change",
             Self::ApiKey => "api_key",
+            Self::LogoutToken => "logout_token",
         }
     }
 
-    /// Whether failures are written down. A wrong key must cost no disk, and keys cannot be guessed.
+    /// Whether failures are written down. A wrong key or token must cost no disk, and neither can be guessed.
     fn outlives_a_restart(self) -> bool {
         match self {
             Self::SignIn | Self::SignUp | Self::PasswordChange => true,
-            Self::ApiKey => false,
+            Self::ApiKey | Self::LogoutToken => false,
         }
     }
 }
