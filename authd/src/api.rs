@@ -11,6 +11,7 @@ pub mod profile;
 pub mod refusal;
 pub mod sessions;
 pub mod sign_in;
+pub mod token_exchange;
 pub mod users;
 pub mod well_known;
 

@@ -34,6 +34,10 @@ pub enum Kind {
     SignIn,
     /// Somebody tried to sign in and was not let in.
     SignInFailed,
+    /// A program exchanged a token of a provider for a session.
+    TokenExchanged,
+    /// A program tried to exchange a token and got no session.
+    TokenExchangeFailed,
     /// Somebody signed out.
     SignOut,
     /// Somebody made an account of their own.

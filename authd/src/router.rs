@@ -13,7 +13,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use crate::admin::{self, Admin};
-use crate::api::{config, keys, ldap, profile, sessions, sign_in, users, well_known};
+use crate::api::{config, keys, ldap, profile, sessions, sign_in, token_exchange, users, well_known};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::pages::csrf::same_origin;
@@ -60,6 +60,7 @@ pub fn public(app: Arc<App>) -> Router {
             "/oauth/{provider}/backchannel-logout",
             post(site::oauth::backchannel_logout),
         )
+        .route("/oauth/{provider}/token", post(token_exchange::exchange))
         .route("/oauth/{provider}/login/callback", get(site::oauth::callback))
         .route("/signed-out", get(site::notices::signed_out))
         .route("/denied", get(site::notices::denied))

@@ -8,6 +8,7 @@ mod ldap;
 mod microsoft;
 mod oidc;
 mod outbound;
+mod token_exchange;
 
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,7 @@ pub use ldap::{
 pub use microsoft::Microsoft;
 pub use oidc::{Authentication, AuthorizeParameter, ClientAuth, DynamicRegistration, IdTokenAlgorithm, Oidc, UserInfo};
 pub use outbound::Outbound;
+pub use token_exchange::TokenExchange;
 
 /// What a URL of a provider must be.
 pub(crate) const URL_RULE: &str = "self.matches('^(https://[a-z0-9.-]+(:[0-9]{1,5})?|http://(([a-z0-9-]+[.])*localhost|127[.]0[.]0[.]1|\\\\[::1\\\\])(:[0-9]{1,5})?)(/[A-Za-z0-9._~/-]*)?$')";
@@ -75,6 +77,7 @@ pub(crate) const URL_MESSAGE: &str = "must be https://HOST[:PORT][/PATH] without
 ).message("give exactly one kind of provider, such as `password: {}` or `oidc`"))]
 #[x_kube(validation = Rule::new("!has(self.password) || (!has(self.claims) && !has(self.accounts))").message("`claims` and `accounts` are for providers outside: leave them out beside `password`"))]
 #[x_kube(validation = Rule::new("!has(self.jwt) || !has(self.accounts)").message("`accounts` are for people: leave them out beside `jwt`, which makes none"))]
+#[x_kube(validation = Rule::new("!has(self.tokenExchange) || has(self.oidc) || has(self.google) || has(self.microsoft)").message("`tokenExchange` is for tokens of OpenID providers: it goes with `oidc`, `google` and `microsoft`"))]
 #[x_kube(validation = Rule::new("!has(self.ldap) || !has(self.claims)").message("`claims` are for OpenID providers: name the attributes of a directory in `ldap.attributes`"))]
 pub struct AuthProviderSpec {
     /// What people read on the sign-in page.
@@ -108,6 +111,9 @@ pub struct AuthProviderSpec {
     /// Who gets an account that comes from a provider outside. Absent: everybody whom a RoleMapping admits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accounts: Option<Accounts>,
+    /// Lets programs exchange tokens of the provider for sessions. Absent: they cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_exchange: Option<TokenExchange>,
 }
 
 impl AuthProviderSpec {

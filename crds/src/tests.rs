@@ -265,6 +265,19 @@ fn a_provider_and_a_mapping_are_refused_with_a_reason() {
         &json!({"password": {}, "accounts": {}}),
         &["`claims` and `accounts` are for providers outside"],
     );
+    let exchange = |kind: &str, spec: Value| json!({kind: spec, "tokenExchange": {"audiences": ["cli"]}});
+    let oidc = json!({"issuer": "https://idp.example.com", "clientId": "a"});
+    check("AuthProvider", &exchange("oidc", oidc), &[]);
+    let secret = json!({"clientId": "a", "clientSecretRef": {"name": "s", "key": "k"}});
+    check("AuthProvider", &exchange("google", secret.clone()), &[]);
+    let jwt = json!({"issuer": "https://idp.example.com", "audiences": ["a"]});
+    for (kind, spec) in [("password", json!({})), ("github", secret), ("jwt", jwt)] {
+        check(
+            "AuthProvider",
+            &exchange(kind, spec),
+            &["`tokenExchange` is for tokens of OpenID providers"],
+        );
+    }
     let roles = |grant: Value| json!({"providerRef": {"name": "p"}, "roles": [grant]});
     let equals = json!([{"claim": "groups", "equals": "x"}]);
     check("RoleMapping", &roles(json!({"role": "admin", "whenAny": equals})), &[]);

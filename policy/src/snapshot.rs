@@ -14,6 +14,7 @@ use keys::Keys;
 
 pub use provider::{
     Accounts, Authentication, Client, ClientProof, Flavour, GitHub, GroupSync, Jwt, Method, Oidc, Outbound, Provider,
+    TokenExchange,
 };
 pub use settings::{
     ApiKeys, BootstrapAdmin, Cookie, Limit, Passwords, ProxyAuth, ProxyTls, Sessions, Settings, SigningKey, Tokens,

@@ -10,4 +10,5 @@ mod redirects;
 mod relying_party;
 mod service_accounts;
 mod services;
+mod token_exchange;
 mod trial;

@@ -18,6 +18,8 @@ const MAX_SUBJECT: usize = 512;
 pub enum Kind {
     /// Shown to get something (RFC 9068).
     Access,
+    /// Says to a program who signed in (OpenID Connect Core, section 2).
+    Identity,
 }
 
 impl Kind {
@@ -25,13 +27,16 @@ impl Kind {
     fn types(self) -> &'static [&'static str] {
         match self {
             Self::Access => &["jwt", "at+jwt", "application/at+jwt"],
+            Self::Identity => &["jwt"],
         }
     }
 
-    /// Claims that make it another kind: bound to a key that whoever shows it has to prove (RFC 7800), an ID token, a logout token.
+    /// Claims that make it another kind: bound to a key that whoever shows it has to prove (RFC 7800), an ID token, an access token, a
+    /// logout token.
     fn of_others(self) -> &'static [&'static str] {
         match self {
             Self::Access => &["cnf", "nonce", "at_hash", "c_hash", "events"],
+            Self::Identity => &["cnf", "scope", "scp", "client_id", "events"],
         }
     }
 

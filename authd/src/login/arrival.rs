@@ -14,7 +14,7 @@ use serde_json::Value;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::outcome::{self, SignedIn, Tried};
+use super::outcome::{self, SignedIn, Tried, Way};
 use super::session::{self, Device};
 use super::sign_out;
 use crate::app::App;
@@ -36,12 +36,16 @@ const MAX_GROUP: usize = 256;
 /// Somebody of whom a provider vouches that they are there.
 #[derive(Clone, Debug)]
 pub struct Arriving<'a> {
+    /// How they come.
+    pub way: Way,
     /// The provider.
     pub provider: &'a Provider,
     /// The provider's id of the person, which never changes.
     pub subject: &'a str,
     /// When they proved who they are; `None`: the provider does not say.
     pub signed_in_at: Option<Timestamp>,
+    /// When their session ends at the latest; `None`: when sessions do.
+    pub ends_at: Option<Timestamp>,
     /// What the provider says of them, a JSON object.
     pub claims: Value,
     /// From where they come.
@@ -149,10 +153,11 @@ pub async fn arrive_with(
     arriving: Arriving<'_>,
     given: Option<Given>,
 ) -> Result<SignedIn, Error> {
-    let (provider, device) = (arriving.provider, arriving.device);
+    let (way, provider, device) = (arriving.way, arriving.provider, arriving.device);
     let outcome = attempt(app, serving, arriving, given).await;
     let failure = outcome.as_ref().err().map(Error::reason);
     let tried = Tried {
+        way,
         provider: Some(&provider.name),
         label: &provider.name,
         device,
@@ -187,8 +192,10 @@ async fn attempt_once(
         provider,
         subject,
         signed_in_at,
+        ends_at,
         claims,
         device,
+        ..
     } = arriving;
     if subject.is_empty() || subject.len() > MAX_SUBJECT || claims.to_string().len() > MAX_CLAIMS {
         return Err(Error::Unusable);
@@ -206,6 +213,7 @@ async fn attempt_once(
     let session = session::new(app, serving, user_id, &provider.name, device);
     let session = NewSession {
         signed_in_at: signed_in_at.map(|at| at.min(app.now())),
+        expires_at: ends_at.into_iter().chain(session.expires_at).min(),
         ..session
     };
     let grant = given.map(|given| given.sealed(app, serving, (&provider.name, subject), session.id));

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::arrival::{self, Arriving};
 use super::directory::{Failure, Person};
-use super::outcome::{self, SignedIn, Tried};
+use super::outcome::{self, SignedIn, Tried, Way};
 use super::session::Device;
 use crate::app::App;
 use crate::serving::Serving;
@@ -65,6 +65,7 @@ pub async fn sign_in(app: &App, serving: &Serving, typed: Typed<'_>, device: Dev
         Ok(vouched_for) => vouched_for,
         Err((error, provider, reason)) => {
             let tried = Tried {
+                way: Way::SignIn,
                 provider,
                 label: provider.unwrap_or("ldap"),
                 device,
@@ -76,9 +77,11 @@ pub async fn sign_in(app: &App, serving: &Serving, typed: Typed<'_>, device: Dev
         }
     };
     let arriving = Arriving {
+        way: Way::SignIn,
         provider,
         subject: &person.subject,
         signed_in_at: Some(app.now()),
+        ends_at: None,
         claims: json!(person.claims),
         device,
     };

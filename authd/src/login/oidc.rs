@@ -16,6 +16,7 @@ pub mod logout;
 pub mod probe;
 pub mod refresh;
 mod register;
+pub mod token_exchange;
 pub(super) mod userinfo;
 pub(super) mod vouch;
 
@@ -35,6 +36,7 @@ use crate::issuer::discovery::{self, Metadata};
 use crate::issuer::jwt;
 use crate::issuer::kept::Kept;
 use crate::issuer::keys::{self, Keys};
+use crate::issuer::shown;
 use crate::outbound::{self, Outbound};
 use crate::pages::csrf::Transport;
 use crate::seal::NoKey;
@@ -109,6 +111,9 @@ pub enum Error {
     /// The ID token is not the provider's.
     #[error(transparent)]
     Jwt(#[from] jwt::Error),
+    /// A token that is shown is not what it should be.
+    #[error(transparent)]
+    Shown(#[from] shown::Error),
     /// The ID token is not what was asked for.
     #[error(transparent)]
     IdToken(#[from] id_token::Error),
@@ -149,6 +154,7 @@ impl Error {
             Self::Jwt(jwt::Error::Malformed) => "IdTokenMalformed",
             Self::Jwt(jwt::Error::Algorithm) => "IdTokenAlgorithm",
             Self::Jwt(jwt::Error::NoKey | jwt::Error::Signature) => "IdTokenSignature",
+            Self::Shown(error) => error.reason(),
             Self::IdToken(error) => error.reason(),
             Self::Userinfo(error) => error.reason(),
             Self::Arrival(error) => error.reason(),

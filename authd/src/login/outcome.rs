@@ -6,6 +6,15 @@ use crate::audit::{Event, Kind, Outcome};
 use crate::serving::Serving;
 use crate::store::User;
 
+/// How somebody comes to a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// They sign in.
+    SignIn,
+    /// A program exchanges a token for it.
+    Exchange,
+}
+
 /// Somebody who signed in.
 #[derive(Debug)]
 pub struct SignedIn {
@@ -18,6 +27,8 @@ pub struct SignedIn {
 /// An attempt to sign in.
 #[derive(Debug)]
 pub(super) struct Tried<'a> {
+    /// Of which way.
+    pub(super) way: Way,
     /// The AuthProvider; absent where none is declared.
     pub(super) provider: Option<&'a str>,
     /// What metrics call it.
@@ -32,9 +43,15 @@ pub(super) struct Tried<'a> {
 
 /// Writes it down.
 pub(super) fn write_down(app: &App, serving: &Serving, tried: &Tried<'_>) {
-    let (kind, outcome, label) = match tried.failure {
-        None => (Kind::SignIn, Outcome::Success, "success"),
-        Some(_) => (Kind::SignInFailed, Outcome::Failure, "failure"),
+    let (outcome, label) = match tried.failure {
+        None => (Outcome::Success, "success"),
+        Some(_) => (Outcome::Failure, "failure"),
+    };
+    let kind = match (tried.way, outcome) {
+        (Way::SignIn, Outcome::Success) => Kind::SignIn,
+        (Way::SignIn, Outcome::Failure) => Kind::SignInFailed,
+        (Way::Exchange, Outcome::Success) => Kind::TokenExchanged,
+        (Way::Exchange, Outcome::Failure) => Kind::TokenExchangeFailed,
     };
     app.audit.record(Event {
         reason: tried.failure,

@@ -6,7 +6,7 @@ use policy::engine::Admission;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::hashing;
-use super::outcome::{self, SignedIn, Tried};
+use super::outcome::{self, SignedIn, Tried, Way};
 use super::session::{self, Device};
 use super::sign_out;
 use crate::app::App;
@@ -85,6 +85,7 @@ pub async fn sign_in(app: &App, serving: &Serving, typed: Typed<'_>, device: Dev
         Err((error, user)) => (Some(error.reason()), user.as_ref()),
     };
     let tried = Tried {
+        way: Way::SignIn,
         provider: serving.password_provider(),
         label: "password",
         device,

@@ -8,6 +8,7 @@ mod ldap;
 mod microsoft;
 mod oidc;
 mod outbound;
+mod token_exchange;
 
 use crds::{AuthProvider, Reason, ResourceExt, SecretKeyRef};
 
@@ -95,6 +96,7 @@ fn provider(scope: &Scope<'_>, resource: &AuthProvider) -> Result<Provider, Prob
             link_verified_email: accounts.link_verified_email,
             trust_email: accounts.trust_email,
         },
+        token_exchange: token_exchange::compile(resource, &method)?,
         method,
         on_no_match: None,
         grants: Vec::new(),

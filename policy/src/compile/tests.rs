@@ -87,6 +87,7 @@ fn provider(text: &mut String, provider: &Provider) {
         method,
         claims,
         accounts,
+        token_exchange,
         on_no_match,
         grants,
         groups,
@@ -98,6 +99,9 @@ fn provider(text: &mut String, provider: &Provider) {
     .unwrap();
     if let Some(claims) = claims {
         writeln!(text, "  {claims:?}\n  {accounts:?}").unwrap();
+    }
+    if let Some(exchange) = token_exchange {
+        writeln!(text, "  {exchange:?}").unwrap();
     }
     if let Some(groups) = groups {
         writeln!(text, "  {groups:?}").unwrap();

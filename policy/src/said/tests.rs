@@ -14,6 +14,7 @@ fn provider(claims: ClaimNames, trust_email: TrustEmail) -> Provider {
             trust_email,
             ..Accounts::default()
         },
+        token_exchange: None,
         on_no_match: None,
         grants: Vec::new(),
         groups: None,

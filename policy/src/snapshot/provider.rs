@@ -26,6 +26,9 @@ pub struct Provider {
     /// Who gets an account.
     #[serde(default)]
     pub accounts: Accounts,
+    /// Whose tokens are exchanged for sessions; `None`: nobody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_exchange: Option<TokenExchange>,
     /// What becomes of somebody to whom nothing is granted; `None`: no RoleMapping speaks of the provider.
     pub on_no_match: Option<OnNoMatch>,
     /// What its claims grant.
@@ -112,6 +115,16 @@ impl Accounts {
         };
         self.allowed_domains.is_empty() || address.is_some_and(allowed)
     }
+}
+
+/// Whose tokens are exchanged for sessions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenExchange {
+    /// Whom they have to be for: one of these.
+    pub audiences: Vec<String>,
+    /// The programs that may do so; none: those of the audiences with an ID token, every one with an access token.
+    pub clients: Vec<String>,
 }
 
 /// How a provider's groups become ours.

@@ -80,6 +80,43 @@ fn a27_to_a42_claims_are_what_they_should_be() {
 }
 
 #[test]
+fn a32_an_id_token_is_no_access_token_and_an_access_token_no_id_token() {
+    let audiences = ["authd".to_owned()];
+    let good = json!({"iss": "https://idp.example.com", "aud": "authd", "sub": "alice", "iat": NOW, "exp": NOW + 300});
+    for (row, name, access, identity) in [
+        ("control", "name", true, true),
+        ("nonce", "nonce", false, true),
+        ("at_hash", "at_hash", false, true),
+        ("c_hash", "c_hash", false, true),
+        ("scope", "scope", true, false),
+        ("scp", "scp", true, false),
+        ("client_id", "client_id", true, false),
+        ("A42", "cnf", false, false),
+        ("a logout token", "events", false, false),
+    ] {
+        let mut claims = good.as_object().unwrap().clone();
+        claims.insert(name.to_owned(), json!("x"));
+        for (kind, expected) in [(Kind::Access, access), (Kind::Identity, identity)] {
+            let expected_of = Expected {
+                issuer: "https://idp.example.com",
+                audiences: &audiences,
+                kind,
+            };
+            let found = check(&claims, &expected_of, NOW);
+            assert_eq!(found.is_ok(), expected, "A32 {row} as {kind:?}: {found:?}");
+        }
+    }
+    for (typ, access, identity) in [
+        ("JWT", true, true),
+        ("at+jwt", true, false),
+        ("logout+jwt", false, false),
+    ] {
+        assert_eq!(Kind::Access.is_named(Some(typ)).is_ok(), access, "A32 {typ}");
+        assert_eq!(Kind::Identity.is_named(Some(typ)).is_ok(), identity, "A32 {typ}");
+    }
+}
+
+#[test]
 fn a32_a_token_that_says_that_it_is_something_else_is_none_to_be_shown() {
     for (typ, expected) in [
         (None, true),

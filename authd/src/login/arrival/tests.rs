@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::{Arriving, Error, arrive};
-use crate::login::outcome::SignedIn;
+use crate::login::outcome::{SignedIn, Way};
 use crate::login::session::Device;
 use crate::stand::{RESOURCES, Stand};
 use crate::store::Role;
@@ -62,9 +62,11 @@ async fn stand() -> Stand {
 async fn come(stand: &Stand, provider: &str, subject: &str, claims: Value) -> Result<SignedIn, Error> {
     let serving = stand.app.serving().unwrap();
     let arriving = Arriving {
+        way: Way::SignIn,
         provider: serving.engine.provider(provider).unwrap(),
         subject,
         signed_in_at: Some(stand.app.now()),
+        ends_at: None,
         claims,
         device: Device {
             address: None,

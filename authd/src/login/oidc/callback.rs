@@ -13,7 +13,7 @@ use super::vouch::{self, Code, Vouched};
 use super::{Error, redirect_uri, transport};
 use crate::app::App;
 use crate::login::arrival::{self, Arriving, Given};
-use crate::login::outcome::{self, SignedIn, Tried};
+use crate::login::outcome::{self, SignedIn, Tried, Way};
 use crate::login::session::Device;
 use crate::login::{github, linking};
 use crate::serving::Serving;
@@ -111,6 +111,7 @@ pub async fn finish(app: &App, serving: &Serving, provider: &Provider, coming: C
     {
         tracing::warn!(provider = provider.name, reason = error.reason(), error = %error, "nobody was signed in");
         let tried = Tried {
+            way: Way::SignIn,
             provider: Some(&provider.name),
             label: &provider.name,
             device: coming.device,
@@ -149,9 +150,11 @@ async fn attempted(app: &App, serving: &Serving, provider: &Provider, coming: Co
         sid: vouched.sid,
     };
     let arriving = Arriving {
+        way: Way::SignIn,
         provider,
         subject: &vouched.subject,
         signed_in_at: vouched.signed_in_at.and_then(|at| Timestamp::from_second(at).ok()),
+        ends_at: None,
         claims,
         device: coming.device,
     };

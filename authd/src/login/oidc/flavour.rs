@@ -89,6 +89,16 @@ struct Entry {
     id: String,
 }
 
+/// Whether the groups are too many for the token, which says so instead of naming them.
+#[must_use]
+pub fn has_groups_elsewhere(claims: &Map<String, Value>) -> bool {
+    let elsewhere = claims
+        .get("_claim_names")
+        .is_some_and(|names| names.get("groups").is_some());
+    let has = |name: &str| matches!(claims.get(name), Some(Value::Bool(true))) || text(claims, name) == Some("true");
+    elsewhere || has("hasgroups")
+}
+
 /// Fetches groups that were too many for the token. Where that fails, nobody is taken to be in none.
 ///
 /// # Errors
@@ -102,11 +112,7 @@ pub async fn add_groups(
     let Flavour::Microsoft { graph, .. } = &settings.flavour else {
         return Ok(());
     };
-    let elsewhere = claims
-        .get("_claim_names")
-        .is_some_and(|names| names.get("groups").is_some());
-    let has = |name: &str| matches!(claims.get(name), Some(Value::Bool(true))) || text(claims, name) == Some("true");
-    if !elsewhere && !has("hasgroups") {
+    if !has_groups_elsewhere(claims) {
         return Ok(());
     }
     let first = format!("{graph}/v1.0/me/transitiveMemberOf/microsoft.graph.group?$select=id&$top=999");

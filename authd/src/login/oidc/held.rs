@@ -37,6 +37,16 @@ impl Held {
         }
     }
 
+    /// Nothing, where a session keeps no token of its provider.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self {
+            access_token: String::new(),
+            refresh_token: None,
+            id_token: None,
+        }
+    }
+
     /// What opens the provider's endpoints.
     #[must_use]
     pub fn access_token(&self) -> SecretString {

@@ -3,6 +3,7 @@
 
 mod peer;
 mod step_up;
+mod token_exchange;
 
 use std::collections::HashMap;
 

@@ -37,6 +37,8 @@ pub enum Purpose {
     PasswordChange,
     /// A key that a program showed.
     ApiKey,
+    /// A token of a provider that a program wants to exchange.
+    TokenExchange,
     /// A token with which a provider ends sessions.
     LogoutToken,
 }
@@ -49,6 +51,7 @@ impl Purpose {
             Self::SignUp => "sign_up",
             Self::PasswordChange => "password_change",
             Self::ApiKey => "api_key",
+            Self::TokenExchange => "token_exchange",
             Self::LogoutToken => "logout_token",
         }
     }
@@ -57,7 +60,7 @@ impl Purpose {
     fn outlives_a_restart(self) -> bool {
         match self {
             Self::SignIn | Self::SignUp | Self::PasswordChange => true,
-            Self::ApiKey | Self::LogoutToken => false,
+            Self::ApiKey | Self::TokenExchange | Self::LogoutToken => false,
         }
     }
 }
