@@ -1,12 +1,16 @@
 //! Where authd goes, and where it does not. Rows J of the attacks.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
+use tests::authd::{self, Authd};
 use tests::openid::keys::Key;
-use tests::openid::misbehaving::{Fault, Trouble};
+use tests::openid::misbehaving::{Fault, Misbehaving, Trouble};
 use tests::peer::{Peer, Sink};
 use tests::resources::{Folder, ROOMY};
+use tests::world::World;
 
-use super::trial::{PUBLIC, Trial, kept_out, provider, secret, window, world};
+use super::trial::{PUBLIC, Trial, client, kept_out, provider, secret, window, world};
 
 /// What `authd check` says of a provider with this issuer.
 fn check(issuer: &str) -> (bool, String) {
@@ -148,7 +152,7 @@ async fn j04_to_j06_metadata_is_taken_from_its_own_place_in_time_and_in_size() {
         ("J06 silence", "silence", at(Trouble::Silence)),
     ];
     let names: Vec<&str> = rows.iter().map(|(_, name, _)| *name).chain(["control"]).collect();
-    let provider = tests::openid::misbehaving::Misbehaving::start(super::trial::client()).await;
+    let provider = Misbehaving::start(client()).await;
     for (_, name, fault) in rows {
         provider.does(name, fault);
     }
@@ -226,4 +230,35 @@ async fn rotation_loses_no_sign_in_and_a_storm_of_unknown_keys_is_one_fetch() {
     }
     let fetched = trial.provider.seen("storm", "GET /keys").len() - before;
     assert!(fetched <= 1, "A11: {fetched} fetches for 50 unknown names");
+}
+
+#[tokio::test]
+async fn j14_no_proxy_of_the_environment_is_used() {
+    let sink = Sink::start().await;
+    let misbehaving = Misbehaving::start(client()).await;
+    let folder = Folder::usual(ROOMY);
+    let resources = format!("{}{}", provider("direct", &misbehaving.issuer("direct"), ""), secret());
+    folder.write("providers.yaml", &resources);
+    let data = tempfile::tempdir().expect("there is room");
+    let mut command = Command::new(authd::program());
+    for variable in [
+        "HTTP_PROXY",
+        "http_proxy",
+        "HTTPS_PROXY",
+        "https_proxy",
+        "ALL_PROXY",
+        "all_proxy",
+    ] {
+        command.env(variable, format!("http://127.0.0.1:{}", sink.port));
+    }
+    for variable in ["NO_PROXY", "no_proxy"] {
+        command.env_remove(variable);
+    }
+    let authd = Authd::start_command(command, ("--resources", folder.path()), data.path(), &[]).await;
+    let trial = Trial {
+        world: World { authd, folder, data },
+        provider: misbehaving,
+    };
+    trial.lets_in("J14", "direct").await;
+    assert_eq!(sink.connections(), 0, "J14: 0 outbound through the proxy");
 }

@@ -118,6 +118,26 @@ impl Place {
 }
 
 #[tokio::test]
+async fn whoever_is_taken_out_of_a_group_at_the_provider_loses_what_it_opened() {
+    let place = Place::open("  sessions: {revalidate: 1s}\n").await;
+    let visit = place
+        .arrive(Visit::new(), "/mine", "One", "alice")
+        .sees("alice@example.com")
+        .comes_to_see(&place.site.app("/mine"), "Continue with Provider one");
+    let removal = async {
+        wait::until("the provider was asked again", || async {
+            match place.one.count("POST /token").await {
+                0 | 1 => Err("it was not".to_owned()),
+                _ => Ok(()),
+            }
+        })
+        .await;
+        place.one.put_user("alice", &json!({"groups": []})).await;
+    };
+    tokio::join!(visit.done(), removal);
+}
+
+#[tokio::test]
 async fn b25_what_asks_for_more_is_opened_once_the_provider_has_asked_again() {
     let place = Place::open("").await;
     let careful = "    - {paths: [/careful], allow: {roles: [user]}, signedInWithin: 1m}\n    - {paths: [/admin]";

@@ -1,13 +1,21 @@
 //! What authd does not believe of a provider. Rows B of the attacks, and the relying-party modules of the OpenID conformance suite.
 
 use serde_json::{Value, json};
+use tests::authd::Authd;
+use tests::clock::MovableClock;
 use tests::http::get;
+use tests::openid::Client;
 use tests::openid::keys::{Key, claims, half_hash};
-use tests::openid::misbehaving::{Fault, Trouble};
+use tests::openid::misbehaving::{Fault, Misbehaving, Trouble};
 use tests::peer::Peer;
+use tests::resources::{Folder, ROOMY};
 use tests::wire;
+use tests::world::World;
 
-use super::trial::{Attempt, HOST, PUBLIC, SECRET, Trial, attempt, kept_out, let_in, window};
+use super::trial::{
+    Attempt, HOST, PUBLIC, SECRET, Trial, attempt, client, kept_out, let_in, provider, secret, secret_ref, window,
+    world,
+};
 
 /// A name and the row.
 type Row = (&'static str, Fault);
@@ -302,6 +310,32 @@ async fn b01_b04_b27_a_callback_that_is_not_the_answer_to_our_question_asks_nobo
     assert_eq!(token_requests(), before, "B04: 0 token requests");
 }
 
+#[tokio::test]
+async fn b04_an_answer_that_comes_after_ten_minutes_is_refused() {
+    let misbehaving = Misbehaving::start(client()).await;
+    let folder = Folder::usual(ROOMY);
+    let resources = format!("{}{}", provider("late", &misbehaving.issuer("late"), ""), secret());
+    folder.write("providers.yaml", &resources);
+    let (data, clock) = (tempfile::tempdir().expect("there is room"), MovableClock::new());
+    let authd = Authd::with_clock(folder.path(), data.path(), &clock).await;
+    let trial = Trial {
+        world: World { authd, folder, data },
+        provider: misbehaving,
+    };
+    trial.lets_in("B04 control", "late").await;
+    let asked = trial.provider.seen("late", "POST /token").len();
+    let (mut window, callback) = trial.up_to_the_callback("late").await;
+    clock.set(601);
+    let answer = window.open(&callback).await;
+    kept_out("B04", &Attempt { window, answer });
+    assert_eq!(trial.last_line("SignInFailed")["reason"], "State", "B04");
+    assert_eq!(
+        trial.provider.seen("late", "POST /token").len(),
+        asked,
+        "B04: 0 token requests"
+    );
+}
+
 fn without(url: &url::Url, name: &str) -> String {
     let mut changed = url.clone();
     changed
@@ -522,6 +556,47 @@ async fn b20_b35_each_way_to_prove_who_the_client_is() {
         "client-secret-post"
     );
     assert!(!seen[0].headers.contains_key("authorization"), "client-secret-post");
+}
+
+#[tokio::test]
+async fn b35_an_assertion_is_for_the_configured_issuer_whatever_its_metadata_copies() {
+    let public = Client {
+        secret: None,
+        ..client()
+    };
+    let misbehaving = Misbehaving::start(public).await;
+    let proof = "clientAuth: PrivateKeyJwt\n    privateKeyRef: {name: signing, key: key}";
+    let key = rcgen::KeyPair::generate().expect("keys can be made").serialize_pem();
+    let providers: String = ["honest", "copies"]
+        .iter()
+        .map(|name| provider(name, &misbehaving.issuer(name), "").replace(secret_ref(), proof))
+        .collect();
+    let key = json!(key);
+    let key = format!(
+        "---\napiVersion: v1\nkind: Secret\nmetadata: {{name: signing, namespace: demo}}\nstringData: {{key: {key}}}\n"
+    );
+    let trial = Trial {
+        world: world(&format!("{providers}{key}")).await,
+        provider: misbehaving,
+    };
+    let honest = json!(format!("{}/token", trial.provider.issuer("honest")));
+    trial
+        .provider
+        .does("copies", Fault::metadata_member("token_endpoint", honest));
+    trial.lets_in("B35 control", "honest").await;
+    kept_out("B35", &trial.attempt("copies").await);
+    let seen = trial.provider.seen("honest", "POST /token");
+    assert_eq!(seen.len(), 2, "B35: both came to the honest one");
+    for (seen, name) in seen.iter().zip(["honest", "copies"]) {
+        let assertion = claims(&seen.field("client_assertion").unwrap_or_default());
+        assert_eq!(assertion["aud"], json!(trial.provider.issuer(name)), "B35 {assertion}");
+        assert_eq!(
+            (&assertion["iss"], &assertion["sub"]),
+            (&json!("authd"), &json!("authd")),
+            "B35"
+        );
+        assert_eq!(seen.field("client_secret"), None, "private_key_jwt");
+    }
 }
 
 #[tokio::test]

@@ -161,6 +161,18 @@ impl Grants {
         locked(&self.tokens).insert(token.to_owned(), grant);
     }
 
+    /// What was granted is somebody else's from now on, or theirs with other claims.
+    pub(super) fn are_of(&self, user: &Value) {
+        for grant in locked(&self.tokens).values_mut() {
+            grant.user = user.clone();
+        }
+    }
+
+    /// No token counts any more.
+    pub(super) fn forget(&self) {
+        locked(&self.tokens).clear();
+    }
+
     /// What a token of the `Authorization` header stands for.
     pub(super) fn of_bearer(&self, headers: &HeaderMap) -> Option<Grant> {
         let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;

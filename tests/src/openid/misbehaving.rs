@@ -79,6 +79,17 @@ impl Misbehaving {
         *locked(&self.issuers.of(name).user) = user;
     }
 
+    /// Whoever is signed in at an issuer has other claims from now on, also where they signed in before.
+    pub fn is_now(&self, name: &str, user: &Value) {
+        self.is(name, user.clone());
+        self.issuers.of(name).grants.are_of(user);
+    }
+
+    /// No token that an issuer gave counts any more.
+    pub fn forgets(&self, name: &str) {
+        self.issuers.of(name).grants.forget();
+    }
+
     /// An issuer signs with other keys from now on: the first signs, all are listed.
     pub fn has_keys(&self, name: &str, keys: Vec<Key>) {
         *locked(&self.issuers.of(name).keys) = keys;
