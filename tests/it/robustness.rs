@@ -115,45 +115,75 @@ fn begun_over_http2(number: usize) -> Vec<u8> {
     }
 }
 
+/// What a peer says over FastCGI that then falls silent: the beginning of a request to an authorizer, or the parameters after it
+/// without their end.
+fn begun_over_fastcgi(number: usize) -> Vec<u8> {
+    let begin = [1, 1, 0, 1, 0, 8, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0];
+    match number % 3 {
+        0 => Vec::new(),
+        1 => begin.to_vec(),
+        _ => [&begin[..], &[1, 4, 0, 1, 0, 100, 0, 0, 11]].concat(),
+    }
+}
+
+/// Peers that begin to ask, each in its way, and fall silent.
+async fn silent_peers(address: &str, begun: fn(usize) -> Vec<u8>) -> Vec<TcpStream> {
+    let mut slow = Vec::new();
+    for number in 0..idle() {
+        let mut stream = TcpStream::connect(address).await.expect("it listens");
+        stream.write_all(&begun(number)).await.expect("it reads");
+        slow.push(stream);
+    }
+    slow
+}
+
+async fn check_through(site: &Site) -> u16 {
+    let port = site.proxy.port;
+    let asked = get(format!("http://127.0.0.1:{port}/public")).header("host", format!("{HOST}:{port}"));
+    asked.send().await.status
+}
+
 #[tokio::test]
 async fn l01_peers_that_say_nothing_over_http2_hold_up_no_check_and_end() {
     let site = Site::behind(Kind::EnvoyGrpc, "").await;
     let grpc = &site.world.authd.grpc;
-    let check = async || {
-        let port = site.proxy.port;
-        let asked = get(format!("http://127.0.0.1:{port}/public")).header("host", format!("{HOST}:{port}"));
-        asked.send().await.status
-    };
-    assert_eq!(check().await, 200, "control");
-    let mut slow = Vec::new();
-    for number in 0..idle() {
-        let mut stream = TcpStream::connect(grpc).await.expect("it listens");
-        stream.write_all(&begun_over_http2(number)).await.expect("it reads");
-        slow.push(stream);
-    }
+    assert_eq!(check_through(&site).await, 200, "control");
+    let slow = silent_peers(grpc, begun_over_http2).await;
     let begun = Instant::now();
     for _ in 0..20 {
-        assert_eq!(check().await, 200, "L01");
+        assert_eq!(check_through(&site).await, 200, "L01");
         // Somebody who connects only now.
+        let quietly = [
+            "--silent",
+            "--http2-prior-knowledge",
+            "--max-time",
+            "10",
+            "--noproxy",
+            "*",
+        ];
         let health = Command::new("curl")
-            .args([
-                "--silent",
-                "--http2-prior-knowledge",
-                "--max-time",
-                "10",
-                "--noproxy",
-                "*",
-            ])
+            .args(quietly)
             .args(["-H", "content-type: application/grpc", "--data-binary", "@-"])
             .arg(format!("http://{grpc}/grpc.health.v1.Health/Check"))
             .stdin(empty_message())
             .output()
             .expect("curl is there");
-        assert!(
-            health.stdout.ends_with(&[0, 0, 0, 0, 2, 8, 1]),
-            "L01: {:?}",
-            String::from_utf8_lossy(&health.stdout)
-        );
+        let said = String::from_utf8_lossy(&health.stdout);
+        assert!(health.stdout.ends_with(&[0, 0, 0, 0, 2, 8, 1]), "L01: {said:?}");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(15), "L01: {:?}", begun.elapsed());
+    ended(slow).await;
+}
+
+#[tokio::test]
+async fn l01_peers_that_say_nothing_over_fastcgi_hold_up_no_check_and_end() {
+    let site = Site::behind(Kind::ApacheFastCgi, "").await;
+    assert_eq!(check_through(&site).await, 200, "control");
+    let slow = silent_peers(&site.world.authd.fastcgi, begun_over_fastcgi).await;
+    let begun = Instant::now();
+    for _ in 0..20 {
+        // Each check is a connection of its own.
+        assert_eq!(check_through(&site).await, 200, "L01");
     }
     assert!(begun.elapsed() < Duration::from_secs(15), "L01: {:?}", begun.elapsed());
     ended(slow).await;
