@@ -362,6 +362,26 @@ fn an_access_policy_has_at_most_as_many_rules_as_the_engine_has_bits() {
 }
 
 #[test]
+fn k12_a_policy_that_cannot_be_used_closes_its_hosts_and_nothing_else() {
+    for (row, spec, expected) in [
+        ("K12 control", "rules: [{allow: {anyone: true}}]", &[][..]),
+        (
+            "K12 a path that nobody reaches",
+            "rules: [{allow: {anyone: true}}, {paths: [/a/../b], allow: {anyone: true}}]",
+            &["`/a/../b` can never be reached: the path has a segment that can be read in two ways"],
+        ),
+        (
+            "K12 it allows nothing",
+            "rules: []",
+            &["it allows nothing: add `rules` or `cedar`"],
+        ),
+    ] {
+        let policy = format!("kind: AccessPolicy\nmetadata: {{name: a}}\nspec: {{hosts: [a.example.com], {spec}}}");
+        served(&policy, row, expected);
+    }
+}
+
+#[test]
 fn cedar_that_is_too_deep_to_be_read_is_a_problem_of_its_resource() {
     let many = |text: &str, times: usize| text.repeat(times);
     let deep = "policy 1 is nested too deeply: join conditions by `&&` and `||`, or write several policies";

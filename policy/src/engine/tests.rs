@@ -1095,6 +1095,35 @@ fn without_a_match_it_is_as_the_strictest_mapping_says() {
 }
 
 #[test]
+fn k15_what_several_mappings_grant_adds_up_in_any_order() {
+    let mapping = |name: &str, role: &str, value: &str| {
+        format!(
+            "kind: RoleMapping\nmetadata: {{name: {name}}}\nspec: {{providerRef: {{name: local}}, roles: [{{role: {role}, whenAny: [{{claim: \
+             c, equals: {value}}}]}}]}}"
+        )
+    };
+    let claims =
+        |values: &[&str]| Claims([("c".to_owned(), values.iter().map(|value| (*value).to_owned()).collect())].into());
+    let (one, other) = (mapping("a", "user", "x"), mapping("b", "operator", "w"));
+    for (first, second) in [(&one, &other), (&other, &one)] {
+        let engine = engine(&format!("{first}\n---\n{second}"));
+        for (values, expected) in [
+            (&["x", "w"][..], Some(&["operator", "user"][..])),
+            (&["w"], Some(&["operator"])),
+            (&["x"], Some(&["user"])),
+            (&["z"], None),
+        ] {
+            let admitted = expected.map(|roles| Admission::Admitted {
+                roles: names(roles),
+                groups: names(&[]),
+            });
+            let found = engine.admit("local", &claims(values), AccountRole::Pending);
+            assert_eq!(found, admitted.unwrap_or(Admission::Refused), "K15 {values:?}");
+        }
+    }
+}
+
+#[test]
 fn a_snapshot_whose_rules_and_policies_do_not_pair_up_is_not_used() {
     let compiled = compile(
         &resources(&format!(

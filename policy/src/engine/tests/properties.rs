@@ -47,7 +47,7 @@ proptest! {
         for (principal, target) in questions {
             let decision = engine.decide(&principal, &target, &at(None, ago));
             let naive = naive::decide(&specs, &principal, &target, ago);
-            prop_assert_eq!(decision.outcome, naive, "{:?} {:?}", principal, target);
+            prop_assert_eq!(decision.outcome, naive, "K14 {:?} {:?}", principal, target);
         }
     }
 
