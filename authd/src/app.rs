@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 use policy::Engine;
 use secrecy::SecretBox;
+use uuid::Uuid;
 
 use crate::audit::{Audit, Event, Kind, Outcome};
 use crate::clock::Clock;
@@ -54,6 +55,7 @@ pub struct App {
     sealing_key: SecretBox<[u8; 32]>,
     serving: ArcSwapOption<Serving>,
     epoch: AtomicU64,
+    position: AtomicI64,
     leaving: AtomicBool,
 }
 
@@ -95,6 +97,8 @@ impl App {
     /// The database does not answer.
     pub async fn start(parts: Parts) -> Result<Self, store::Error> {
         let now = parts.clock.now();
+        // Asked first: what comes after it is read again.
+        let position = parts.store.position().await?;
         let revocations = Revocations::new();
         for revocation in parts.store.load_active_revocations(now).await? {
             put(&revocations, revocation);
@@ -119,6 +123,7 @@ impl App {
             uses: crate::uses::Uses::default(),
             serving: ArcSwapOption::empty(),
             epoch: AtomicU64::new(0),
+            position: AtomicI64::new(position),
             leaving: AtomicBool::new(false),
         })
     }
@@ -207,15 +212,46 @@ impl App {
         self.leaving.store(true, Ordering::Release);
     }
 
-    /// Counts changes of accounts: what was remembered of callers before a change is worked out again.
+    /// Counts changes that concern every account: what was remembered of callers before one is worked out again.
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// Says that an account changed.
+    /// Says that something changed that concerns every account.
     pub fn accounts_changed(&self) {
         self.epoch.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Says that an account changed.
+    pub fn account_changed(&self, account: Uuid) {
+        self.remembered.forget(&[account]);
+    }
+
+    /// Puts into memory what replicas wrote since the last time, this one among them.
+    ///
+    /// # Errors
+    /// The database does not answer; what is in memory stays.
+    pub async fn catch_up(&self) -> Result<(), store::Error> {
+        loop {
+            let known = self.position.load(Ordering::Acquire);
+            let changes = self.store.changes_since(known).await?;
+            if changes.position == known {
+                return Ok(());
+            }
+            for revocation in &changes.revocations {
+                put(&self.revocations, *revocation);
+            }
+            for account in &changes.accounts {
+                let keys = self.store.active_keys_of(*account, self.now()).await?;
+                self.personal_keys.are(*account, keys);
+            }
+            if !changes.accounts.is_empty() {
+                self.remembered.forget(&changes.accounts);
+            }
+            // Then asked again: what was written while keys were read counts.
+            self.position.store(changes.position, Ordering::Release);
+        }
     }
 
     /// Counts a guess that was wrong. It is on the disk before whoever guessed is told, so that a restart forgets none.
@@ -227,12 +263,12 @@ impl App {
     }
 
     /// Puts into memory what a change of an account ended, after the store has made it durable.
-    pub fn end(&self, ended: &Ended) {
+    pub fn end(&self, account: Uuid, ended: &Ended) {
         for hash in &ended.keys {
             self.personal_keys.forget(hash);
         }
         self.revoke(&ended.revocations);
-        self.accounts_changed();
+        self.account_changed(account);
     }
 
     /// Puts revocations into memory that the store has made durable. The accounts stay as they are, so that callers who were

@@ -5,6 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use database::Database;
+
+mod database;
+
 use crate::doctor::subject::Header;
 use crate::doctor::weakness::Proxy;
 
@@ -114,10 +118,13 @@ pub struct Serve {
     /// How it is one of several in a cluster.
     #[command(flatten)]
     pub replication: Replication,
+    /// Which database it uses.
+    #[command(flatten)]
+    pub database: Database,
     /// The Authd to serve, where the folder holds more than one.
     #[arg(long, value_name = "NAMESPACE/NAME")]
     pub instance: Option<String>,
-    /// Where the database and the signing keys are kept.
+    /// Where signing keys are kept, and the database where no other is named.
     #[arg(long, value_name = "DIR", default_value = "authd-data")]
     pub data: PathBuf,
     /// Where people and programs reach pages and API: an address and a port; port 0 takes a free one.

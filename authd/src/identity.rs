@@ -11,11 +11,15 @@ pub mod headers;
 pub mod issued;
 pub mod session;
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use policy::principal::Identity;
 use quick_cache::sync::Cache;
 use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
 
 use crate::app::App;
 use crate::serving::Serving;
@@ -32,13 +36,40 @@ const REMEMBERED_CALLERS: usize = 32_768;
 #[derive(Debug)]
 pub struct Remembered {
     callers: Cache<[u8; 32], Arc<Caller>>,
+    /// How often some were forgotten.
+    forgotten: AtomicU64,
 }
 
 impl Default for Remembered {
     fn default() -> Self {
         Self {
             callers: Cache::new(REMEMBERED_CALLERS),
+            forgotten: AtomicU64::new(0),
         }
+    }
+}
+
+impl Remembered {
+    /// Remembers a caller, unless some were forgotten since it was asked who that is.
+    fn keep(&self, hash: [u8; 32], caller: &Arc<Caller>, forgotten: u64) {
+        let is_so = || self.forgotten.load(Ordering::Acquire) == forgotten;
+        if is_so() {
+            self.callers.insert(hash, Arc::clone(caller));
+        }
+        if !is_so() {
+            self.callers.remove(&hash);
+        }
+    }
+
+    /// Works out again who the callers of these accounts are. All others stay known, also while the database is away.
+    pub fn forget(&self, accounts: &[Uuid]) {
+        // Counted first: whoever is identified at the same time sees it, or is seen by what follows.
+        self.forgotten.fetch_add(1, Ordering::AcqRel);
+        let accounts: HashSet<String> = accounts.iter().map(Uuid::to_string).collect();
+        self.callers.retain(|_, caller| match caller.principal.identity() {
+            Identity::User(user) => !accounts.contains(&user.id),
+            Identity::Anonymous | Identity::Service(_) => true,
+        });
     }
 }
 
@@ -128,7 +159,7 @@ pub async fn identify(app: &App, serving: &Serving, credential: Credential<'_>) 
         caller.confirm(app)?;
         return Ok(caller);
     }
-    let epoch = app.epoch();
+    let (epoch, forgotten) = (app.epoch(), app.remembered.forgotten.load(Ordering::Acquire));
     // Boxed, as the database's futures are large and every request would carry room for them.
     let caller = match credential {
         Credential::Key(_) => Box::pin(api_key::identify(app, serving, &hash, epoch)).await?,
@@ -140,7 +171,7 @@ pub async fn identify(app: &App, serving: &Serving, credential: Credential<'_>) 
     };
     let caller = Arc::new(caller);
     caller.confirm(app)?;
-    app.remembered.callers.insert(hash, Arc::clone(&caller));
+    app.remembered.keep(hash, &caller, forgotten);
     Ok(caller)
 }
 

@@ -1,13 +1,14 @@
-//! Secrets that this instance makes for itself and keeps beside its database.
+//! Secrets that this instance makes for itself and keeps beside its database, or in the one that replicas share.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use secrecy::SecretBox;
+use secrecy::{ExposeSecret as _, SecretBox};
 
 use crate::random::Random;
+use crate::store::{self, Store};
 
 /// Secrets of our own, one for each purpose.
 #[derive(Debug)]
@@ -35,6 +36,25 @@ impl OwnSecrets {
             guesses: open(&data.join("guesses.secret"), random)?,
         })
     }
+
+    /// The same with those that replicas of one database agree on. What is sealed for all of them is sealed with `encryptionKeys`.
+    ///
+    /// # Errors
+    /// The database does not answer, or has a secret that is none of ours.
+    pub async fn agreed(self, store: &Store) -> Result<Self, store::Error> {
+        Ok(Self {
+            key_hash: agreed(store, "api-keys", &self.key_hash).await?,
+            forms: agreed(store, "forms", &self.forms).await?,
+            guesses: agreed(store, "guesses", &self.guesses).await?,
+            sealing: self.sealing,
+        })
+    }
+}
+
+async fn agreed(store: &Store, name: &str, own: &SecretBox<[u8; 32]>) -> Result<SecretBox<[u8; 32]>, store::Error> {
+    let kept = store.own_secret(name, own.expose_secret()).await?;
+    let bytes = <[u8; 32]>::try_from(kept).map_err(|_| store::Error::NotFound)?;
+    Ok(SecretBox::new(Box::new(bytes)))
 }
 
 fn open(path: &Path, random: &Random) -> std::io::Result<SecretBox<[u8; 32]>> {

@@ -2,6 +2,7 @@
 
 mod announce;
 mod configuration;
+mod database;
 mod directories;
 mod housekeeping;
 mod reload;
@@ -53,7 +54,8 @@ async fn begin(serve: Serve) -> anyhow::Result<ExitCode> {
     telemetry::start_logs(&serve.log)?;
     let given = configuration::read(&serve)?;
     let metrics = Metrics::install()?;
-    let app = Arc::new(open(&serve.data, &serve.audit).await?);
+    let store = database::open(&serve.database, given.settings(), &serve.data).await?;
+    let app = Arc::new(open(store, &serve.data, &serve.audit).await?);
     let changes = given.put_to_use(&app, &serve).await?;
 
     let tasks = Tasks::default();
@@ -86,6 +88,7 @@ async fn begin(serve: Serve) -> anyhow::Result<ExitCode> {
     ));
     let running = &tasks.running;
     running.spawn(housekeeping::run(Arc::clone(&app), metrics, tasks.stop.clone()));
+    running.spawn(database::follow(Arc::clone(&app), tasks.stop.clone()));
     running.spawn(signing_keys::follow(Arc::clone(&app), tasks.stop.clone()));
     running.spawn(revalidate::run(Arc::clone(&app), tasks.stop.clone()));
     running.spawn(Issuers::follow(Arc::clone(&app), tasks.stop.clone()));
@@ -177,10 +180,12 @@ impl Tasks {
     }
 }
 
-async fn open(data: &Path, audit: &Path) -> anyhow::Result<App> {
-    let store = Store::open(data).await?;
+async fn open(store: Store, data: &Path, audit: &Path) -> anyhow::Result<App> {
     let random = Random::System;
-    let secrets = OwnSecrets::open(data, &random)?;
+    let mut secrets = OwnSecrets::open(data, &random)?;
+    if store.is_shared() {
+        secrets = secrets.agreed(&store).await?;
+    }
     let audit = match audit.to_str() {
         Some("-") => Audit::start(std::io::stderr())?,
         _ => {

@@ -1,19 +1,21 @@
 //! What is durable, and how is it kept?
 //!
-//! One SQLite file. A method that returns `Ok` has written to the disk: what was acknowledged survives a crash. Who may
-//! call what, hashing and what is kept in memory are not here; neither are rate limits, which are asked in [`crate::shared`].
+//! In one SQLite file, or in a PostgreSQL database that replicas share. A method that returns `Ok` has written to the disk: what was
+//! acknowledged survives a crash. Who may call what, hashing and what is kept in memory are not here; neither are rate limits, which
+//! are asked in [`crate::shared`].
 
 use std::path::{Path, PathBuf};
 
-use sql::{Transaction, sql};
-use sqlx::SqlitePool;
+use sql::{Pool, sql};
 
 pub use access::Ended;
 pub use arrivals::{Account, Arrival, Arrived, FromProvider};
+pub use changes::Changes;
 pub use grants::{Grant, Named, Renewal};
 pub use guesses::{GuessChange, KeptGuesses};
 pub use identities::{ClaimsChange, Identity, Membership};
 pub use keys::{ActiveKey, Key, KeyHash, NewKey};
+pub use postgres::{NotAServer, Server};
 pub use revocations::{Reason, Revocation, RevocationKind};
 pub use sessions::{NewSession, Session};
 pub use users::{Direction, NewUser, Order, Profile, Role, UnknownRole, User, UserPage, UserQuery};
@@ -21,16 +23,21 @@ pub use users::{Direction, NewUser, Order, Profile, Role, UnknownRole, User, Use
 mod access;
 mod again;
 mod arrivals;
+mod changes;
 mod file;
 mod grants;
 mod guesses;
 mod identities;
 mod keys;
+mod migrations;
+mod own_secrets;
+mod postgres;
 mod registrations;
 mod revocations;
 mod sessions;
 mod spent;
 mod sql;
+mod transaction;
 mod users;
 
 #[cfg(test)]
@@ -39,9 +46,10 @@ mod tests;
 /// The durable rows; clones share the same connections.
 #[derive(Clone, Debug)]
 pub struct Store {
-    /// One connection: SQLite has one writer, and waiting here is fair and has a time limit.
-    writer: SqlitePool,
-    readers: SqlitePool,
+    /// One connection to SQLite: it has one writer, and waiting here is fair and has a time limit.
+    writer: Pool,
+    /// The same connections as the writer's to PostgreSQL.
+    readers: Pool,
 }
 
 /// Why an operation on the store was refused.
@@ -59,24 +67,39 @@ pub enum Error {
     /// The change would leave no enabled admin.
     #[error("the last enabled admin must stay one")]
     LastAdmin,
-    /// The file was written by a newer version of the program.
-    #[error("`{}` has schema {found}, and this program knows only {known}: run the newer program, or restore a backup", path.display())]
+    /// The database was written by a newer version of the program.
+    #[error(
+        "`{database}` has schema {found}, and this program knows only {known}: run the newer program, or restore a backup"
+    )]
     TooNew {
-        /// The database file.
-        path: PathBuf,
+        /// The database file, or the server and the database's name there.
+        database: String,
         /// The newest migration that was applied to it.
         found: i64,
         /// The newest migration that this program has.
         known: i64,
     },
-    /// The schema of the file is not the one that this program's migrations make.
-    #[error("`{}` cannot be brought to this program's schema: restore a backup, or name a data directory of authd's own", path.display())]
+    /// The schema of the database is not the one that this program's migrations make.
+    #[error(
+        "`{database}` cannot be brought to this program's schema: restore a backup, or name a database of authd's own"
+    )]
     Schema {
-        /// The database file.
-        path: PathBuf,
+        /// The database file, or the server and the database's name there.
+        database: String,
         /// The migration that does not fit.
         source: sqlx::migrate::MigrateError,
     },
+    /// The PostgreSQL server cannot be reached, or does not let authd use the database.
+    #[error("the PostgreSQL database `{database}` cannot be used")]
+    Unusable {
+        /// The server and the database's name there.
+        database: String,
+        /// What it said.
+        source: sqlx::Error,
+    },
+    /// The URL of the PostgreSQL database is none.
+    #[error(transparent)]
+    Server(#[from] NotAServer),
     /// The file exists and is not an SQLite database.
     #[error("`{}` is not an SQLite database: move it away, and a new one is made", path.display())]
     NotDatabase {
@@ -117,7 +140,21 @@ impl Store {
         file::open(dir).await
     }
 
-    /// Asks the database file for a row, to know that it can be read.
+    /// Opens the database on a PostgreSQL server, and brings its schema up to date; of several replicas that do so, one does.
+    ///
+    /// # Errors
+    /// [`Error::Server`], [`Error::Unusable`], [`Error::TooNew`] or [`Error::Schema`], which name the server and no password.
+    pub async fn connect(server: &Server) -> Result<Self, Error> {
+        postgres::open(server).await
+    }
+
+    /// Whether other replicas write to it too.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        matches!(self.writer, Pool::Postgres(_))
+    }
+
+    /// Asks the database for a row, to know that it can be read.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
@@ -128,27 +165,9 @@ impl Store {
         Ok(())
     }
 
-    /// Waits for what is under way, folds the log into the file and closes it; every later call is refused.
+    /// Waits for what is under way, folds SQLite's log into its file and closes it; every later call is refused.
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
-    }
-
-    /// A transaction that may write; it is undone when it is dropped before `commit`.
-    ///
-    /// Whatever returns rows needs one: SQLite hands out the rows of `RETURNING` before it writes them down, and a full disk
-    /// is only said by what follows them.
-    async fn begin(&self) -> Result<Transaction, Error> {
-        let statement = "BEGIN IMMEDIATE";
-        let begun = match self.writer.begin_with(statement).await {
-            // SQLite undoes a transaction by itself when the disk is full, and sqlx goes on counting it as open: only another
-            // connection helps.
-            Err(sqlx::Error::InvalidSavePointStatement) => {
-                self.writer.acquire().await?.close().await?;
-                self.writer.begin_with(statement).await?
-            }
-            begun => begun?,
-        };
-        Ok(Transaction(begun))
     }
 }

@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{AuthdStatus, Cookie, Duration, IdentityHeaders, NamespaceSelector, ProxyAuth, SecretKeyRef};
+use crate::{AuthdStatus, Cookie, Database, Duration, IdentityHeaders, NamespaceSelector, ProxyAuth, SecretKeyRef};
 
 /// One instance of authd.
 #[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
@@ -35,6 +35,7 @@ use crate::{AuthdStatus, Cookie, Duration, IdentityHeaders, NamespaceSelector, P
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(validation = Rule::new("!has(self.cookie) || !has(self.cookie.name) || !self.cookie.name.matches('(?i)^__(host|secure)-') || self.publicUrl.startsWith('https:')").message("browsers take a cookie named `__Host-` or `__Secure-` over https alone, and `publicUrl` is http"))]
+#[x_kube(validation = Rule::new("!has(self.database) || (has(self.encryptionKeys) && size(self.encryptionKeys) > 0)").message("`database` needs `encryptionKeys`: what one replica encrypts the others must be able to read"))]
 pub struct AuthdSpec {
     /// Where people reach the sign-in page, without a path: `https://auth.example.com`. Plain http only on this machine
     /// (`localhost`, a name below `.localhost`, `127.0.0.1`, `[::1]`).
@@ -96,8 +97,8 @@ pub struct AuthdSpec {
     /// How proxies prove that they are proxies. Absent: by their address alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy_auth: Option<ProxyAuth>,
-    /// How many replicas the operator runs. People's sessions are kept by each replica alone unless they share a database, so
-    /// that more than one replica is for API keys.
+    /// How many replicas the operator runs. People's sessions are kept by each replica alone unless they share a `database`, so
+    /// that without one more than one replica is for API keys.
     #[serde(default = "one")]
     #[schemars(range(min = 0, max = 100))]
     pub replicas: u32,
@@ -105,7 +106,11 @@ pub struct AuthdSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512), regex(pattern = "^[A-Za-z0-9][A-Za-z0-9._:/@-]*$"))]
     pub image: Option<String>,
-    /// Where accounts and sessions are kept in a cluster. Absent: in the Pod, so that they end with it.
+    /// The PostgreSQL database in which replicas keep accounts and sessions together. Absent: each keeps them in a file of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<Database>,
+    /// Where a replica keeps files in a cluster: accounts and sessions too, where there is no `database`. Absent: in the Pod, so that
+    /// they end with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<Storage>,
     /// Which other namespaces may declare ApiKeys and AccessPolicies, and for which hosts.

@@ -15,6 +15,7 @@ mod auth_provider;
 mod authd;
 mod condition;
 mod cookie;
+mod database;
 mod duration;
 mod identity_headers;
 mod kind;
@@ -40,6 +41,7 @@ pub use authd::{
 };
 pub use condition::{ConditionType, Reason};
 pub use cookie::{Cookie, SameSite};
+pub use database::Database;
 pub use duration::{Duration, InvalidDuration};
 pub use identity_headers::{Assertion, HeaderName, HeaderNames, HeaderPreset, IdentityHeaders};
 pub use kind::{GROUP, KINDS, Kind, VERSION};

@@ -7,6 +7,7 @@ mod api_key;
 mod auth_provider;
 mod authd;
 mod cedar_text;
+mod database;
 mod identity_headers;
 mod nesting;
 mod proxy_auth;

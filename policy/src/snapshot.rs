@@ -17,7 +17,8 @@ pub use provider::{
     TokenExchange,
 };
 pub use settings::{
-    ApiKeys, BootstrapAdmin, Cookie, Limit, Passwords, ProxyAuth, ProxyTls, Sessions, Settings, SigningKey, Tokens,
+    ApiKeys, BootstrapAdmin, Cookie, Database, Limit, Passwords, ProxyAuth, ProxyTls, Sessions, Settings, SigningKey,
+    Tokens,
 };
 pub use tree::Tree;
 

@@ -183,7 +183,7 @@ fn nothing_is_left_for_later() {
 
 #[test]
 fn every_migration_is_run() {
-    let list = document("authd/src/store/file.rs").unwrap();
+    let list = document("authd/src/store/migrations.rs").unwrap();
     let folder = Path::new("authd/src/store/migrations");
     let files: Vec<PathBuf> = everything()
         .into_iter()
@@ -200,7 +200,7 @@ fn every_migration_is_run() {
         let entry = format!("({version}, \"{title}\", include_str!(\"migrations/{name}\"))");
         assert!(
             list.contains(&entry),
-            "{name} is not in the list of store/file.rs: `{entry}`"
+            "{name} is not in the list of store/migrations.rs: `{entry}`"
         );
     }
     assert_eq!(list.matches("include_str!(\"migrations/").count(), files.len());

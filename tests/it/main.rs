@@ -62,6 +62,8 @@ mod overload;
 #[cfg(test)]
 mod passwords;
 #[cfg(test)]
+mod postgres;
+#[cfg(test)]
 mod proxies;
 #[cfg(test)]
 mod quickstart;

@@ -82,7 +82,7 @@ pub async fn update(
         date_of_birth: body.date_of_birth.unwrap_or(user.date_of_birth),
     };
     let user = app.store.update_profile(user.id, &profile, app.now()).await?;
-    app.accounts_changed();
+    app.account_changed(user.id);
     Ok(Json(Account::from(&user)))
 }
 

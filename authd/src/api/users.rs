@@ -87,20 +87,20 @@ pub async fn update(
     let now = app.now();
     if let Some(role) = role {
         let ended = app.store.change_role(id, role, now).await?;
-        app.end(&ended);
+        app.end(id, &ended);
         record(&app, &admin.signed_in.user, id, Kind::RoleChanged);
     }
     match body.disabled {
         Some(true) => {
             let ended = app.store.disable_user(id, now).await?;
-            app.end(&ended);
+            app.end(id, &ended);
             record(&app, &admin.signed_in.user, id, Kind::UserDisabled);
         }
         Some(false) => {
             for key in app.store.enable_user(id, now).await? {
                 app.personal_keys.learn(key);
             }
-            app.accounts_changed();
+            app.account_changed(id);
             record(&app, &admin.signed_in.user, id, Kind::UserEnabled);
         }
         None => {}
@@ -123,7 +123,7 @@ pub async fn delete(State(app): State<Arc<App>>, Admin(admin): Admin, Path(id): 
     }
     protect_primary(&app, admin.signed_in.id(), id).await?;
     let ended = app.store.delete_user(id, app.now()).await?;
-    app.end(&ended);
+    app.end(id, &ended);
     record(&app, &admin.signed_in.user, id, Kind::UserDeleted);
     Ok(Json(true))
 }

@@ -396,3 +396,21 @@ async fn acceptance_62_a_token_outlives_the_key_that_signs_next_and_not_its_own(
         "acceptance 62: it is no longer shown"
     );
 }
+
+#[tokio::test]
+async fn while_the_database_is_away_whoever_is_known_and_did_not_change_is_let_in() {
+    let stand = Stand::new().await;
+    let admin = stand.sign_in("admin@example.com").await;
+    assert_eq!(stand.ask_with("/", &admin).await.status, 200, "control");
+    let id = |number| uuid::Uuid::from_u128(number);
+    let oldest = stand.app.store.oldest_admin().await.unwrap().unwrap().id;
+    stand.app.store.close().await;
+    stand.app.account_changed(id(1));
+    assert_eq!(stand.ask_with("/", &admin).await.status, 200, "somebody else changed");
+    stand.app.account_changed(oldest);
+    assert_eq!(
+        stand.ask_with("/", &admin).await.status,
+        503,
+        "what changed cannot be known"
+    );
+}

@@ -10,6 +10,7 @@ use policy::Principal;
 use policy::principal::KeyUse;
 use policy::snapshot::keys::{ActsFor, Key, Unusable};
 use secrecy::{ExposeSecret, SecretBox};
+use uuid::Uuid;
 
 use super::session::{home, principal};
 use super::{Caller, Error, Means};
@@ -57,6 +58,13 @@ impl PersonalKeys {
     /// Does not know the key any more.
     pub fn forget(&self, hash: &KeyHash) {
         self.known.write().unwrap_or_else(PoisonError::into_inner).remove(hash);
+    }
+
+    /// Knows these keys of the account from now on, and no others.
+    pub fn are(&self, owner: Uuid, keys: Vec<ActiveKey>) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, key| key.user_id != owner);
+        known.extend(keys.into_iter().map(|key| (key.hash, key)));
     }
 
     fn find(&self, digest: &[u8; 32]) -> Option<ActiveKey> {

@@ -275,7 +275,7 @@ impl Given {
 async fn signed_in(app: &App, serving: &Serving, arrived: Arrived) -> Result<SignedIn, Error> {
     app.revoke(&arrived.ended);
     if arrived.change == ClaimsChange::Changed {
-        app.accounts_changed();
+        app.account_changed(arrived.user.id);
     }
     match session::first_token(app, serving, &arrived.session) {
         Ok(token) => Ok(SignedIn {
@@ -312,7 +312,7 @@ pub async fn again(
         ..known.clone()
     };
     if app.store.note_again(&identity, groups.as_deref()).await? == ClaimsChange::Changed {
-        app.accounts_changed();
+        app.account_changed(user.id);
     }
     if !provider.accounts.allows(said.email.as_deref()) {
         return Err(Error::Domain);

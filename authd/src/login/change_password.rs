@@ -99,7 +99,7 @@ pub async fn change(app: &App, serving: &Serving, change: Change<'_>) -> Result<
         .store
         .change_password_hash(user.id, &hash.into(), Some(session), app.now())
         .await?;
-    app.end(&ended);
+    app.end(user.id, &ended);
     app.audit.record(Event {
         actor_id: Some(user.id),
         client_address: Some(address),

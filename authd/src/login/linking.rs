@@ -72,13 +72,13 @@ pub async fn unlink(app: &App, user: &User, provider: &str) -> Result<(), Error>
         return Err(Error::LastWay);
     }
     let ended = app.store.unlink_identity(user.id, provider, app.now()).await?;
-    app.end(&ended);
+    app.end(user.id, &ended);
     record(app, Kind::IdentityUnlinked, user.id, provider);
     Ok(())
 }
 
 fn record(app: &App, kind: Kind, user: Uuid, provider: &str) {
-    app.accounts_changed();
+    app.account_changed(user);
     app.audit.record(Event {
         actor_id: Some(user),
         method: Some(provider.to_owned()),

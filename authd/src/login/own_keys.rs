@@ -103,10 +103,11 @@ pub async fn make(app: &App, serving: &Serving, owner: Uuid, wanted: Wanted) -> 
 /// There is no such key of theirs.
 pub async fn delete(app: &App, owner: Uuid, key: Uuid) -> Result<(), store::Error> {
     let hash = app.store.delete_key(owner, key).await?;
-    app.end(&Ended {
+    let ended = Ended {
         revocations: Vec::new(),
         keys: vec![hash],
-    });
+    };
+    app.end(owner, &ended);
     record(app, owner, key, Kind::KeyDeleted);
     Ok(())
 }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use policy::snapshot::Settings;
+
 use super::reload::{self, Watched};
 use super::replicate::{self, Replicating};
 use super::{App, Tasks};
@@ -38,6 +40,14 @@ pub(super) fn read(serve: &Serve) -> anyhow::Result<Given> {
 }
 
 impl Given {
+    /// How the instance behaves, where that is known already.
+    pub(super) fn settings(&self) -> Option<&Settings> {
+        match self {
+            Self::Ready(ready) => Some(&ready.snapshot.settings),
+            Self::Published(_) => None,
+        }
+    }
+
     /// Puts it to use. What an operator publishes may not be there yet.
     pub(super) async fn put_to_use(self, app: &Arc<App>, serve: &Serve) -> anyhow::Result<Changes> {
         let ready = match self {

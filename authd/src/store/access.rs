@@ -10,9 +10,10 @@ use uuid::Uuid;
 use super::keys::{self, ActiveKey, KeyHash};
 use super::revocations::{self, Reason, Revocation};
 use super::sessions;
-use super::sql::{Transaction, sql};
+use super::sql::sql;
+use super::transaction::{Lock, Transaction};
 use super::users::{Role, User};
-use super::{Error, Store};
+use super::{Error, Store, changes};
 
 #[cfg(test)]
 mod tests;
@@ -38,7 +39,7 @@ impl Store {
         keep: Option<Uuid>,
         now: Timestamp,
     ) -> Result<Ended, Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin(&[Lock::Account(user)]).await?;
         let done = sql("UPDATE users SET password_hash = $2, updated_at = $3 WHERE id = $1")
             .bind(user)
             .bind(hash.expose_secret())
@@ -75,7 +76,7 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`], [`Error::LastAdmin`], [`Error::Unavailable`].
     pub async fn change_role(&self, user: Uuid, role: Role, now: Timestamp) -> Result<Ended, Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin(&[Lock::Admins, Lock::Account(user)]).await?;
         let before = find(&mut transaction, user).await?;
         if before.role == role {
             return Ok(Ended::default());
@@ -88,6 +89,7 @@ impl Store {
             .execute(&mut transaction)
             .await?;
         let revocations = end_all(&mut transaction, user, None, (Reason::RoleChanged, now)).await?;
+        changes::account(&mut transaction, user).await?;
         transaction.commit().await?;
         Ok(Ended {
             revocations,
@@ -100,12 +102,13 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`], [`Error::LastAdmin`], [`Error::Unavailable`].
     pub async fn disable_user(&self, user: Uuid, now: Timestamp) -> Result<Ended, Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin(&[Lock::Admins, Lock::Account(user)]).await?;
         let before = find(&mut transaction, user).await?;
         keep_an_admin(&mut transaction, &before).await?;
         set_disabled(&mut transaction, user, true, now).await?;
         let keys = keys::hashes_of(&mut transaction, user).await?;
         let revocations = end_all(&mut transaction, user, None, (Reason::AccountDisabled, now)).await?;
+        changes::account(&mut transaction, user).await?;
         transaction.commit().await?;
         Ok(Ended { revocations, keys })
     }
@@ -115,10 +118,11 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Unavailable`].
     pub async fn enable_user(&self, user: Uuid, now: Timestamp) -> Result<Vec<ActiveKey>, Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin(&[Lock::Account(user)]).await?;
         find(&mut transaction, user).await?;
         set_disabled(&mut transaction, user, false, now).await?;
         let keys = keys::active_of(&mut transaction, user, now).await?;
+        changes::account(&mut transaction, user).await?;
         transaction.commit().await?;
         Ok(keys)
     }
@@ -128,7 +132,7 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`] when there is none; [`Error::Unavailable`].
     pub async fn unlink_identity(&self, user: Uuid, provider: &str, now: Timestamp) -> Result<Ended, Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin(&[Lock::Account(user)]).await?;
         let done = sql("DELETE FROM identities WHERE user_id = $1 AND provider = $2")
             .bind(user)
             .bind(provider)
@@ -140,6 +144,7 @@ impl Store {
         super::identities::replace_membership(&mut transaction, user, provider, &[]).await?;
         let revocations = sessions::revocable_at(&mut transaction, user, provider).await?;
         revocations::end_sessions(&mut transaction, &revocations, Reason::EndedByOwner, now).await?;
+        changes::account(&mut transaction, user).await?;
         transaction.commit().await?;
         Ok(Ended {
             revocations,
@@ -152,16 +157,18 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`], [`Error::LastAdmin`], [`Error::Unavailable`].
     pub async fn delete_user(&self, user: Uuid, now: Timestamp) -> Result<Ended, Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin(&[Lock::Admins, Lock::Account(user)]).await?;
         let before = find(&mut transaction, user).await?;
         keep_an_admin(&mut transaction, &before).await?;
         let keys = keys::hashes_of(&mut transaction, user).await?;
-        let revocations = end_all(&mut transaction, user, None, (Reason::AccountDeleted, now)).await?;
+        let revocations = sessions::revocable(&mut transaction, user, None).await?;
         // The other tables refer to this one with ON DELETE CASCADE.
         sql("DELETE FROM users WHERE id = $1")
             .bind(user)
             .execute(&mut transaction)
             .await?;
+        revocations::end_sessions(&mut transaction, &revocations, Reason::AccountDeleted, now).await?;
+        changes::account(&mut transaction, user).await?;
         transaction.commit().await?;
         Ok(Ended { revocations, keys })
     }

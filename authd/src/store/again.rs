@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 use super::identities::{self, ClaimsChange, Identity};
 use super::revocations::{Reason, Revocation, end_sessions};
-use super::sessions::Ending;
 use super::sql::sql;
-use super::{Error, Store};
+use super::transaction::Lock;
+use super::{Error, Store, changes, sessions};
 
 #[cfg(test)]
 mod tests;
@@ -49,10 +49,13 @@ impl Store {
     /// [`Error::Conflict`] when the identity is another account's; [`Error::NotFound`] when there is no such user;
     /// [`Error::Unavailable`].
     pub async fn note_again(&self, identity: &Identity, groups: Option<&[String]>) -> Result<ClaimsChange, Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin(&[Lock::Account(identity.user_id)]).await?;
         let change = identities::write(&mut transaction, identity).await?;
         if let Some(groups) = groups {
             identities::replace_membership(&mut transaction, identity.user_id, &identity.provider, groups).await?;
+        }
+        if change == ClaimsChange::Changed {
+            changes::account(&mut transaction, identity.user_id).await?;
         }
         transaction.commit().await?;
         Ok(change)
@@ -69,13 +72,8 @@ impl Store {
         reason: Reason,
         now: Timestamp,
     ) -> Result<Vec<Revocation>, Error> {
-        let mut transaction = self.begin().await?;
-        let ended: Vec<Ending> = sql("SELECT id, expires_at FROM sessions WHERE user_id = $1 AND provider = $2")
-            .bind(user)
-            .bind(provider)
-            .fetch_all(&mut transaction)
-            .await?;
-        let ended: Vec<_> = ended.into_iter().map(|Ending(revocation)| revocation).collect();
+        let mut transaction = self.begin(&[Lock::Account(user)]).await?;
+        let ended = sessions::revocable_at(&mut transaction, user, provider).await?;
         end_sessions(&mut transaction, &ended, reason, now).await?;
         transaction.commit().await?;
         Ok(ended)

@@ -8,9 +8,10 @@ use super::grants::{self, Grant};
 use super::identities::{self, ClaimsChange, Identity};
 use super::revocations::Revocation;
 use super::sessions::{self, NewSession, Session};
-use super::sql::{Transaction, sql};
+use super::sql::sql;
+use super::transaction::{Lock, Transaction};
 use super::users::{self, NewUser, User};
-use super::{Error, Store};
+use super::{Error, Store, changes};
 
 #[cfg(test)]
 mod tests;
@@ -87,7 +88,7 @@ impl Store {
     /// [`Error::Conflict`] when the address or the identity is another account's by now, or the account is somebody else at the
     /// provider; [`Error::NotFound`] when the account is gone or disabled; [`Error::Unavailable`].
     pub async fn arrive(&self, arrival: &Arrival) -> Result<Arrived, Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin(&[Lock::Account(arrival.account.id())]).await?;
         let user = match &arrival.account {
             Account::Known(id) => *id,
             Account::New(user) => users::insert(&mut transaction, user).await?.id,
@@ -100,11 +101,14 @@ impl Store {
         if let Some(grant) = &arrival.grant {
             grants::insert(&mut transaction, grant, arrival.now).await?;
         }
+        let account = take_over(&mut transaction, user, arrival).await?;
         let ended = sessions::evict_oldest(&mut transaction, user, arrival.most_sessions, arrival.now).await?;
-        let user = take_over(&mut transaction, user, arrival).await?;
+        if change == ClaimsChange::Changed {
+            changes::account(&mut transaction, user).await?;
+        }
         transaction.commit().await?;
         Ok(Arrived {
-            user,
+            user: account,
             session,
             ended,
             change,

@@ -9,23 +9,18 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::SqlSafeStr as _;
-use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
-use super::{Error, Store};
+use super::sql::Pool;
+use super::{Error, Store, migrations};
+
+#[cfg(test)]
+mod tests;
 
 const FILE: &str = "authd.db";
 const READERS: u32 = 4;
 const WAIT: Duration = Duration::from_secs(5);
-
-/// Every migration, oldest first; one that was released is never changed.
-const MIGRATIONS: &[(i64, &str, &str)] = &[
-    (1, "first", include_str!("migrations/0001_first.sql")),
-    (2, "providers", include_str!("migrations/0002_providers.sql")),
-    (3, "failed_guesses", include_str!("migrations/0003_failed_guesses.sql")),
-    (4, "signed_in_at", include_str!("migrations/0004_signed_in_at.sql")),
-];
 
 /// Opens the file in the directory, making both where they are missing.
 pub(super) async fn open(dir: &Path) -> Result<Store, Error> {
@@ -49,7 +44,7 @@ pub(super) async fn open(dir: &Path) -> Result<Store, Error> {
         .connect_with(writing)
         .await
         .map_err(|error| opening(&path, error))?;
-    if let Err(error) = migrator().run(&writer).await {
+    if let Err(error) = migrations::all().run(&writer).await {
         writer.close().await;
         return Err(migrating(&path, error));
     }
@@ -60,7 +55,10 @@ pub(super) async fn open(dir: &Path) -> Result<Store, Error> {
         .connect_with(reading)
         .await
         .map_err(|error| opening(&path, error))?;
-    Ok(Store { writer, readers })
+    Ok(Store {
+        writer: Pool::Sqlite(writer),
+        readers: Pool::Sqlite(readers),
+    })
 }
 
 /// Makes the directory and the file, with nobody else's rights on them, before SQLite would with the process's umask.
@@ -102,13 +100,6 @@ fn close_to_others(file: &File) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(0o600))
 }
 
-fn migrator() -> Migrator {
-    let migration = |&(version, name, sql): &(i64, &'static str, &'static str)| {
-        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
-    };
-    Migrator::with_migrations(MIGRATIONS.iter().map(migration).collect())
-}
-
 fn opening(path: &Path, error: sqlx::Error) -> Error {
     const NOT_A_DATABASE: &str = "26";
     match &error {
@@ -120,11 +111,8 @@ fn opening(path: &Path, error: sqlx::Error) -> Error {
 }
 
 fn migrating(path: &Path, error: MigrateError) -> Error {
-    let known = MIGRATIONS.iter().map(|(version, ..)| *version).max().unwrap_or(0);
-    let path = path.to_owned();
     match error {
-        MigrateError::VersionMissing(found) if found > known => Error::TooNew { path, found, known },
-        MigrateError::Execute(error) => opening(&path, error),
-        source => Error::Schema { path, source },
+        MigrateError::Execute(error) => opening(path, error),
+        error => migrations::refused(&path.display().to_string(), error),
     }
 }

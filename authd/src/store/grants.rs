@@ -6,9 +6,10 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::identities::{self, Identity};
-use super::sql::{FromRow, Row, Transaction, sql};
-use super::{Error, Store};
+use super::identities::{self, ClaimsChange, Identity};
+use super::sql::{FromRow, Row, sql};
+use super::transaction::{Lock, Transaction};
+use super::{Error, Store, changes};
 
 #[cfg(test)]
 mod tests;
@@ -69,7 +70,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn lease_due_grants(&self, most: u32, now: Timestamp, until: Timestamp) -> Result<Vec<Grant>, Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin(&[Lock::Leases]).await?;
         let leased = sql("UPDATE grants SET leased_until = $2 WHERE session_id IN (
                  SELECT session_id FROM grants WHERE due_at <= $1 AND leased_until <= $1 ORDER BY due_at LIMIT $3)
              RETURNING *")
@@ -100,7 +101,11 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`] when the session has ended meanwhile: it stays so; [`Error::Unavailable`].
     pub async fn renew_grant(&self, renewal: &Renewal, now: Timestamp) -> Result<(), Error> {
-        let mut transaction = self.begin().await?;
+        let account = renewal
+            .identity
+            .as_ref()
+            .map(|identity| Lock::Account(identity.user_id));
+        let mut transaction = self.begin(account.as_slice()).await?;
         let done =
             sql("UPDATE grants SET sealed = $2, due_at = $3, leased_until = 0, updated_at = $4 WHERE session_id = $1")
                 .bind(renewal.session)
@@ -113,10 +118,13 @@ impl Store {
             return Err(Error::NotFound);
         }
         if let Some(identity) = &renewal.identity {
-            identities::write(&mut transaction, identity).await?;
+            let change = identities::write(&mut transaction, identity).await?;
             if let Some(groups) = &renewal.groups {
                 let (user, source) = (identity.user_id, &identity.provider);
                 identities::replace_membership(&mut transaction, user, source, groups).await?;
+            }
+            if change == ClaimsChange::Changed {
+                changes::account(&mut transaction, identity.user_id).await?;
             }
         }
         Ok(transaction.commit().await?)

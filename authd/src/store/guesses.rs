@@ -8,7 +8,8 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 
-use super::sql::{FromRow, Row, Transaction, sql, undecodable};
+use super::sql::{FromRow, Row, sql, undecodable};
+use super::transaction::{Lock, Transaction};
 use super::{Error, Store};
 
 #[cfg(test)]
@@ -62,7 +63,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn write_guesses(&self, changes: &[GuessChange]) -> Result<(), Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin(&[Lock::Guesses]).await?;
         for change in changes {
             write(&mut transaction, change).await?;
         }

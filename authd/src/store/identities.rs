@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::sql::{FromRow, Row, Transaction, sql, undecodable};
-use super::{Error, Store};
+use super::sql::{FromRow, Row, sql, undecodable};
+use super::transaction::{Lock, Transaction};
+use super::{Error, Store, changes};
 
 #[cfg(test)]
 mod tests;
@@ -56,8 +57,11 @@ impl Store {
     /// [`Error::Conflict`] when the identity is another account's; [`Error::NotFound`] when there is no such user;
     /// [`Error::Unavailable`].
     pub async fn upsert_identity(&self, identity: &Identity) -> Result<ClaimsChange, Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin(&[Lock::Account(identity.user_id)]).await?;
         let change = write(&mut transaction, identity).await?;
+        if change == ClaimsChange::Changed {
+            changes::account(&mut transaction, identity.user_id).await?;
+        }
         transaction.commit().await?;
         Ok(change)
     }
@@ -67,11 +71,12 @@ impl Store {
     /// # Errors
     /// [`Error::Conflict`] when either is not so; [`Error::NotFound`], [`Error::Unavailable`].
     pub async fn link_identity(&self, identity: &Identity, groups: Option<&[String]>) -> Result<(), Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin(&[Lock::Account(identity.user_id)]).await?;
         write(&mut transaction, identity).await?;
         if let Some(groups) = groups {
             replace_membership(&mut transaction, identity.user_id, &identity.provider, groups).await?;
         }
+        changes::account(&mut transaction, identity.user_id).await?;
         Ok(transaction.commit().await?)
     }
 
@@ -132,8 +137,9 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`] when there are groups and no such user; [`Error::Unavailable`].
     pub async fn set_membership(&self, user: Uuid, source: &str, groups: &[String]) -> Result<(), Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin(&[Lock::Account(user)]).await?;
         replace_membership(&mut transaction, user, source, groups).await?;
+        changes::account(&mut transaction, user).await?;
         Ok(transaction.commit().await?)
     }
 
@@ -154,12 +160,11 @@ pub(super) async fn write(transaction: &mut Transaction, identity: &Identity) ->
         .bind(&identity.subject)
         .fetch_optional(&mut *transaction)
         .await?;
-    if before.as_ref().is_some_and(|before| before.user_id != identity.user_id) {
-        return Err(Error::Conflict);
-    }
-    sql(
+    // Another account's stays what it is, also where that took it since.
+    let written = sql(
         "INSERT INTO identities (provider, subject, user_id, claims, updated_at) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (provider, subject) DO UPDATE SET claims = excluded.claims, updated_at = excluded.updated_at",
+         ON CONFLICT (provider, subject) DO UPDATE SET claims = excluded.claims, updated_at = excluded.updated_at
+             WHERE identities.user_id = excluded.user_id",
     )
     .bind(&identity.provider)
     .bind(&identity.subject)
@@ -168,6 +173,9 @@ pub(super) async fn write(transaction: &mut Transaction, identity: &Identity) ->
     .bind(identity.updated_at)
     .execute(transaction)
     .await?;
+    if written == 0 {
+        return Err(Error::Conflict);
+    }
     let same = before.is_some_and(|before| before.claims == identity.claims);
     Ok(if same {
         ClaimsChange::Same

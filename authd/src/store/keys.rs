@@ -6,8 +6,9 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::sql::{FromRow, Row, Transaction, sql, undecodable};
-use super::{Error, Store};
+use super::sql::{FromRow, On, Row, sql, undecodable};
+use super::transaction::{Lock, Transaction};
+use super::{Error, Store, changes};
 
 #[cfg(test)]
 mod tests;
@@ -95,7 +96,7 @@ impl Store {
             "INSERT INTO api_keys (id, user_id, name, prefix, hash, endpoints, created_at, expires_at)
              SELECT $1, id, $3, $4, $5, $6, $7, $8 FROM users WHERE id = $2 AND disabled = FALSE RETURNING *",
         );
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin(&[Lock::Account(key.user_id)]).await?;
         let written = query
             .bind(key.id)
             .bind(key.user_id)
@@ -107,6 +108,7 @@ impl Store {
             .bind(key.expires_at)
             .fetch_one(&mut transaction)
             .await?;
+        changes::account(&mut transaction, key.user_id).await?;
         transaction.commit().await?;
         Ok(written)
     }
@@ -142,12 +144,13 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`] when the user has no such key, also when somebody else does; [`Error::Unavailable`].
     pub async fn delete_key(&self, user: Uuid, id: Uuid) -> Result<KeyHash, Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin(&[Lock::Account(user)]).await?;
         let Hash(hash) = sql("DELETE FROM api_keys WHERE id = $1 AND user_id = $2 RETURNING hash")
             .bind(id)
             .bind(user)
             .fetch_one(&mut transaction)
             .await?;
+        changes::account(&mut transaction, user).await?;
         transaction.commit().await?;
         Ok(hash)
     }
@@ -157,7 +160,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn touch_keys(&self, used: &[(Uuid, Timestamp)]) -> Result<(), Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin(&[Lock::Uses]).await?;
         for (id, at) in used {
             sql("UPDATE api_keys SET last_used_at = $2 WHERE id = $1 AND COALESCE(last_used_at, 0) < $2")
                 .bind(*id)
@@ -191,13 +194,9 @@ pub(super) async fn hashes_of(transaction: &mut Transaction, user: Uuid) -> Resu
 }
 
 /// The user's keys that open something now.
-pub(super) async fn active_of(
-    transaction: &mut Transaction,
-    user: Uuid,
-    now: Timestamp,
-) -> Result<Vec<ActiveKey>, Error> {
+pub(super) async fn active_of<'a>(on: impl Into<On<'a>>, user: Uuid, now: Timestamp) -> Result<Vec<ActiveKey>, Error> {
     let query = sql(active!("k.user_id = $2")).bind(now).bind(user);
-    Ok(query.fetch_all(transaction).await?)
+    Ok(query.fetch_all(on).await?)
 }
 
 struct Hash(KeyHash);

@@ -6,8 +6,9 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::sql::{FromRow, Row, Transaction, sql, undecodable};
-use super::{Error, Store};
+use super::sql::{FromRow, Row, sql, undecodable};
+use super::transaction::Transaction;
+use super::{Error, Store, changes};
 
 #[cfg(test)]
 mod tests;
@@ -64,8 +65,9 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn add_revocation(&self, revocation: Revocation, reason: Reason, now: Timestamp) -> Result<(), Error> {
-        let mut transaction = self.begin().await?;
-        insert(&mut transaction, &revocation, reason, now).await?;
+        let mut transaction = self.begin(&[]).await?;
+        let position = changes::next(&mut transaction).await?;
+        insert(&mut transaction, &revocation, (reason, now), position).await?;
         Ok(transaction.commit().await?)
     }
 
@@ -98,21 +100,22 @@ impl Store {
 async fn insert(
     transaction: &mut Transaction,
     revocation: &Revocation,
-    reason: Reason,
-    now: Timestamp,
+    (reason, now): (Reason, Timestamp),
+    position: i64,
 ) -> Result<(), Error> {
     sql(
-        "INSERT INTO revocations (kind, id, expires_at, reason, created_at) VALUES ($1, $2, $3, $4, $5)
+        "INSERT INTO revocations (kind, id, expires_at, reason, created_at, position) VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (kind, id) DO UPDATE SET expires_at = CASE
              WHEN revocations.expires_at IS NULL OR excluded.expires_at IS NULL THEN NULL
              WHEN excluded.expires_at > revocations.expires_at THEN excluded.expires_at
-             ELSE revocations.expires_at END",
+             ELSE revocations.expires_at END, position = excluded.position",
     )
     .bind(revocation.kind.as_str())
     .bind(revocation.id)
     .bind(revocation.expires_at)
     .bind(reason.as_str())
     .bind(now)
+    .bind(position)
     .execute(transaction)
     .await?;
     Ok(())
@@ -126,11 +129,17 @@ pub(super) async fn end_sessions(
     now: Timestamp,
 ) -> Result<(), Error> {
     for session in sessions {
-        insert(transaction, session, reason, now).await?;
         sql("DELETE FROM sessions WHERE id = $1")
             .bind(session.id)
             .execute(&mut *transaction)
             .await?;
+    }
+    if sessions.is_empty() {
+        return Ok(());
+    }
+    let position = changes::next(transaction).await?;
+    for session in sessions {
+        insert(transaction, session, (reason, now), position).await?;
     }
     Ok(())
 }

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::revocations::{Reason, Revocation, RevocationKind, end_sessions};
-use super::sql::{FromRow, Row, Transaction, sql};
+use super::sql::{FromRow, Row, sql};
+use super::transaction::{Lock, Transaction};
 use super::{Error, Store};
 
 #[cfg(test)]
@@ -64,7 +65,7 @@ impl Store {
     /// [`Error::NotFound`] when the user does not exist or is disabled; [`Error::Conflict`] when the id is taken;
     /// [`Error::Unavailable`].
     pub async fn create_session(&self, session: &NewSession) -> Result<Session, Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin(&[Lock::Account(session.user_id)]).await?;
         let written = insert(&mut transaction, session).await?;
         transaction.commit().await?;
         Ok(written)
@@ -96,7 +97,7 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`] when there is no such session or it was ended before; [`Error::Unavailable`].
     pub async fn revoke_session(&self, id: Uuid, reason: Reason, now: Timestamp) -> Result<Revocation, Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin(&[]).await?;
         let ended: Ending = sql("SELECT id, expires_at FROM sessions WHERE id = $1")
             .bind(id)
             .fetch_one(&mut transaction)
@@ -117,7 +118,7 @@ impl Store {
         reason: Reason,
         now: Timestamp,
     ) -> Result<Vec<Revocation>, Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin(&[Lock::Account(user)]).await?;
         let ended = revocable(&mut transaction, user, keep).await?;
         end_sessions(&mut transaction, &ended, reason, now).await?;
         transaction.commit().await?;
@@ -129,7 +130,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn evict_oldest_sessions(&self, user: Uuid, keep: u32, now: Timestamp) -> Result<Vec<Revocation>, Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin(&[Lock::Account(user)]).await?;
         let ended = evict_oldest(&mut transaction, user, keep, now).await?;
         transaction.commit().await?;
         Ok(ended)
@@ -140,7 +141,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn touch_sessions(&self, seen: &[(Uuid, Timestamp)]) -> Result<(), Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin(&[Lock::Uses]).await?;
         for (id, at) in seen {
             sql("UPDATE sessions SET last_seen_at = $2 WHERE id = $1 AND last_seen_at < $2")
                 .bind(*id)

@@ -4,9 +4,13 @@
 //! this module knows which client library runs it.
 
 use jiff::Timestamp;
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Row as _, Sqlite, SqlitePool};
+use sqlx::postgres::PgRow;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Database, Encode, IntoArguments, PgPool, Postgres, Row as _, Sqlite, SqlitePool, Type};
 use uuid::Uuid;
+
+use super::postgres::{self, within};
+use super::transaction::Transaction;
 
 /// One statement and what stands for its parameters, `$1` first.
 #[derive(Debug)]
@@ -15,7 +19,7 @@ pub(super) struct Statement {
     values: Vec<Value>,
 }
 
-/// A statement of this text, in which nothing is from outside.
+/// A statement of this text, in which nothing is from outside. Both databases understand it.
 pub(super) fn sql(text: &'static str) -> Statement {
     Statement {
         text,
@@ -32,26 +36,50 @@ pub(super) enum Value {
     Bytes(Vec<u8>),
 }
 
-/// A transaction that may write; it is undone when it is dropped before `commit`.
-#[derive(Debug)]
-pub(super) struct Transaction(pub(super) sqlx::Transaction<'static, Sqlite>);
+/// Connections to a database.
+#[derive(Clone, Debug)]
+pub(super) enum Pool {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
 
 /// Where a statement runs: within a transaction, or on its own.
 #[derive(Debug)]
 pub(super) enum On<'a> {
     Transaction(&'a mut Transaction),
-    Pool(&'a SqlitePool),
+    Pool(&'a Pool),
 }
 
 /// A row, as the database has it.
 #[derive(Debug)]
-pub(super) struct Row(SqliteRow);
+pub(super) enum Row {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+}
 
 /// What is read from a row.
 pub(super) trait FromRow: Sized {
     /// # Errors
     /// The row has no such columns, or something else in them.
     fn from_row(row: &Row) -> Result<Self, sqlx::Error>;
+}
+
+/// Runs a statement where it is to run, with what its query is called there, and gives what PostgreSQL answers a deadline.
+macro_rules! run {
+    ($statement:ident on $on:ident, $method:ident) => {
+        match $on.into() {
+            On::Transaction(Transaction::Sqlite(on)) => {
+                $statement.query::<Sqlite>().$method(&mut **on).await.map(Answer::from)
+            }
+            On::Pool(Pool::Sqlite(on)) => $statement.query::<Sqlite>().$method(on).await.map(Answer::from),
+            On::Transaction(Transaction::Postgres(on)) => within($statement.query::<Postgres>().$method(&mut **on))
+                .await
+                .map(Answer::from),
+            On::Pool(Pool::Postgres(on)) => within($statement.query::<Postgres>().$method(on))
+                .await
+                .map(Answer::from),
+        }
+    };
 }
 
 impl Statement {
@@ -63,12 +91,7 @@ impl Statement {
 
     /// Runs it, and returns how many rows it changed.
     pub(super) async fn execute<'a>(self, on: impl Into<On<'a>>) -> Result<u64, sqlx::Error> {
-        let query = self.query();
-        let done = match on.into() {
-            On::Transaction(transaction) => query.execute(&mut *transaction.0).await,
-            On::Pool(pool) => query.execute(pool).await,
-        };
-        Ok(done?.rows_affected())
+        Ok(run!(self on on, execute)?.changed)
     }
 
     /// The only row that it returns, or the first.
@@ -81,28 +104,26 @@ impl Statement {
 
     /// The only row that it returns, or the first, where there is one.
     pub(super) async fn fetch_optional<'a, T: FromRow>(self, on: impl Into<On<'a>>) -> Result<Option<T>, sqlx::Error> {
-        let query = self.query();
-        let row = match on.into() {
-            On::Transaction(transaction) => query.fetch_optional(&mut *transaction.0).await,
-            On::Pool(pool) => query.fetch_optional(pool).await,
-        };
-        row?.map(|row| T::from_row(&Row(row))).transpose()
+        let answer = run!(self on on, fetch_optional)?;
+        answer.rows.first().map(T::from_row).transpose()
     }
 
     /// Every row that it returns.
     pub(super) async fn fetch_all<'a, T: FromRow>(self, on: impl Into<On<'a>>) -> Result<Vec<T>, sqlx::Error> {
-        let query = self.query();
-        let rows = match on.into() {
-            On::Transaction(transaction) => query.fetch_all(&mut *transaction.0).await,
-            On::Pool(pool) => query.fetch_all(pool).await,
-        };
-        rows?.into_iter().map(|row| T::from_row(&Row(row))).collect()
+        run!(self on on, fetch_all)?.rows.iter().map(T::from_row).collect()
     }
 
-    fn query(self) -> sqlx::query::Query<'static, Sqlite, SqliteArguments> {
+    fn query<D: Kind>(self) -> sqlx::query::Query<'static, D, D::Arguments>
+    where
+        D::Arguments: IntoArguments<D>,
+        Option<String>: Encode<'static, D> + Type<D>,
+        Option<i64>: Encode<'static, D> + Type<D>,
+        bool: Encode<'static, D> + Type<D>,
+        Vec<u8>: Encode<'static, D> + Type<D>,
+    {
         let query = sqlx::query(self.text);
         self.values.into_iter().fold(query, |query, value| match value {
-            Value::Text(text) => query.bind(text),
+            Value::Text(text) => query.bind(text.map(D::written)),
             Value::Integer(integer) => query.bind(integer),
             Value::Truth(truth) => query.bind(truth),
             Value::Bytes(bytes) => query.bind(bytes),
@@ -110,12 +131,61 @@ impl Statement {
     }
 }
 
-impl Transaction {
-    /// Writes down all that was done in it.
-    pub(super) async fn commit(self) -> Result<(), sqlx::Error> {
-        self.0.commit().await
+/// One of the two databases.
+trait Kind: Database {
+    /// A text as it can be kept there.
+    fn written(text: String) -> String;
+}
+
+impl Kind for Sqlite {
+    fn written(text: String) -> String {
+        text
     }
 }
+
+impl Kind for Postgres {
+    fn written(text: String) -> String {
+        postgres::written(text)
+    }
+}
+
+/// What a database answers, of which a statement takes what it asked for.
+#[derive(Default)]
+struct Answer {
+    changed: u64,
+    rows: Vec<Row>,
+}
+
+macro_rules! answers {
+    ($result:ty, $row:ident => $into:path) => {
+        impl From<$result> for Answer {
+            fn from(result: $result) -> Self {
+                Self {
+                    changed: result.rows_affected(),
+                    ..Self::default()
+                }
+            }
+        }
+
+        impl From<Vec<$row>> for Answer {
+            fn from(rows: Vec<$row>) -> Self {
+                Self {
+                    rows: rows.into_iter().map($into).collect(),
+                    ..Self::default()
+                }
+            }
+        }
+
+        impl From<Option<$row>> for Answer {
+            fn from(row: Option<$row>) -> Self {
+                Self::from(Vec::from_iter(row))
+            }
+        }
+    };
+}
+
+answers!(sqlx::sqlite::SqliteQueryResult, SqliteRow => Row::Sqlite);
+answers!(sqlx::postgres::PgQueryResult, PgRow => Row::Postgres);
 
 impl<'a> From<&'a mut Transaction> for On<'a> {
     fn from(transaction: &'a mut Transaction) -> Self {
@@ -123,26 +193,67 @@ impl<'a> From<&'a mut Transaction> for On<'a> {
     }
 }
 
-impl<'a> From<&'a SqlitePool> for On<'a> {
-    fn from(pool: &'a SqlitePool) -> Self {
+impl<'a> From<&'a Pool> for On<'a> {
+    fn from(pool: &'a Pool) -> Self {
         Self::Pool(pool)
     }
 }
 
-/// What a column can be read as.
-pub(super) trait Column: for<'r> sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite> {}
+impl Pool {
+    /// Waits for what is under way, and closes every connection.
+    pub(super) async fn close(&self) {
+        match self {
+            Self::Sqlite(pool) => pool.close().await,
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
 
-impl<T: for<'r> sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite>> Column for T {}
+/// What a column can be read as.
+pub(super) trait Column:
+    for<'r> sqlx::Decode<'r, Sqlite> + Type<Sqlite> + for<'r> sqlx::Decode<'r, Postgres> + Type<Postgres>
+{
+    /// What was kept, of what PostgreSQL keeps for it.
+    fn kept(self) -> Self {
+        self
+    }
+}
+
+impl Column for i64 {}
+
+impl Column for Option<i64> {}
+
+impl Column for bool {}
+
+impl Column for Vec<u8> {}
+
+impl Column for String {
+    fn kept(self) -> Self {
+        postgres::read(self)
+    }
+}
+
+impl Column for Option<String> {
+    fn kept(self) -> Self {
+        self.map(postgres::read)
+    }
+}
 
 impl Row {
     /// What is in the column.
     pub(super) fn read<T: Column>(&self, column: &str) -> Result<T, sqlx::Error> {
-        self.0.try_get(column)
+        match self {
+            Self::Sqlite(row) => row.try_get(column),
+            Self::Postgres(row) => row.try_get(column).map(T::kept),
+        }
     }
 
     /// What is in the first column, of a statement that asks for one thing.
     fn only<T: Column>(&self) -> Result<T, sqlx::Error> {
-        self.0.try_get(0)
+        match self {
+            Self::Sqlite(row) => row.try_get(0),
+            Self::Postgres(row) => row.try_get(0).map(T::kept),
+        }
     }
 
     /// The id in the column.

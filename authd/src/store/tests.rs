@@ -1,19 +1,21 @@
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use futures::future::join_all;
 use jiff::Timestamp;
 use secrecy::SecretString;
+use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
 use super::*;
 use crate::random::Random;
 
-/// A store in a directory of its own, with what it takes to fill it.
+/// A store of its own, with what it takes to fill it: in a directory, or on the PostgreSQL server that `AUTHD_STORE_TESTS` names,
+/// as one of the stories does: whatever holds of one database is asked of the other.
 pub(super) struct Fixture {
     pub(super) store: Store,
     pub(super) random: Random,
     pub(super) dir: tempfile::TempDir,
+    server: Option<Server>,
 }
 
 /// A moment `minutes` after the start of every test.
@@ -37,13 +39,43 @@ pub(super) const AWKWARD: &[&str] = &[
     "",
 ];
 
+#[expect(clippy::disallowed_methods, reason = "tests have no command line")]
+fn server() -> Option<String> {
+    std::env::var("AUTHD_STORE_TESTS").ok()
+}
+
 pub(super) async fn fixture() -> Fixture {
+    let Some(url) = server() else {
+        return in_a_file().await;
+    };
+    let name = format!("test_{}", Random::System.id(at(0)).simple());
+    let mut admin = PgConnection::connect(&format!("{url}/postgres")).await.unwrap();
+    let create = format!("CREATE DATABASE {name}");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(create))
+        .execute(&mut admin)
+        .await
+        .unwrap();
+    let server = Server {
+        url: format!("{url}/{name}").into(),
+        ca: None,
+    };
+    Fixture {
+        store: Store::connect(&server).await.unwrap(),
+        random: Random::seeded(1),
+        dir: tempfile::tempdir().unwrap(),
+        server: Some(server),
+    }
+}
+
+/// What is asked of files alone.
+pub(super) async fn in_a_file() -> Fixture {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).await.unwrap();
     Fixture {
         store,
         random: Random::seeded(1),
         dir,
+        server: None,
     }
 }
 
@@ -107,12 +139,22 @@ impl Fixture {
     }
 
     pub(super) async fn reopened(&self) -> Store {
-        Store::open(self.dir.path()).await.unwrap()
+        self.reopen().await.unwrap()
+    }
+
+    pub(super) async fn reopen(&self) -> Result<Store, Error> {
+        match &self.server {
+            Some(server) => Store::connect(server).await,
+            None => Store::open(self.dir.path()).await,
+        }
     }
 
     /// Opens what a killed program would leave: the files as they are now, closed by nobody.
     pub(super) async fn after_a_kill(&self) -> (tempfile::TempDir, Store) {
         let left = tempfile::tempdir().unwrap();
+        if self.server.is_some() {
+            return (left, self.reopened().await);
+        }
         for file in ["authd.db", "authd.db-wal"] {
             fs::copy(self.dir.path().join(file), left.path().join(file)).unwrap();
         }
@@ -121,63 +163,8 @@ impl Fixture {
     }
 }
 
-fn mode(path: &Path) -> u32 {
-    fs::metadata(path).unwrap().permissions().mode() & 0o7777
-}
-
-async fn refusal(dir: &Path) -> Error {
-    Store::open(dir).await.expect_err("the store was opened")
-}
-
-async fn execute(store: &Store, sql: &'static str) {
-    sqlx::raw_sql(sql).execute(&store.writer).await.unwrap();
-}
-
-#[tokio::test]
-async fn only_the_owner_may_read_the_files() {
-    let parent = tempfile::tempdir().unwrap();
-    let dir = parent.path().join("new/data");
-    let store = Store::open(&dir).await.unwrap();
-    let _ = store.count_users().await.unwrap();
-    assert_eq!(mode(&dir), 0o700);
-    for file in ["authd.db", "authd.db-wal", "authd.db-shm"] {
-        assert_eq!(mode(&dir.join(file)), 0o600, "{file}");
-    }
-}
-
-#[tokio::test]
-async fn a_file_that_others_may_read_is_closed_to_them() {
-    let fixture = fixture().await;
-    fixture.store.close().await;
-    let file = fixture.dir.path().join("authd.db");
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
-    fixture.reopened().await;
-    assert_eq!(mode(&file), 0o600);
-}
-
-#[tokio::test]
-async fn what_is_written_is_on_the_disk_before_it_is_acknowledged() {
-    let fixture = fixture().await;
-    let text: String = sql("PRAGMA journal_mode")
-        .fetch_one(&fixture.store.writer)
-        .await
-        .unwrap();
-    assert_eq!(text, "wal");
-    for (pragma, expected) in [
-        ("PRAGMA synchronous", 2),
-        ("PRAGMA foreign_keys", 1),
-        ("PRAGMA busy_timeout", 5000),
-    ] {
-        let value: i64 = sql(pragma).fetch_one(&fixture.store.writer).await.unwrap();
-        assert_eq!(value, expected, "{pragma}");
-    }
-}
-
-#[tokio::test]
-async fn readers_cannot_write() {
-    let fixture = fixture().await;
-    assert!(sql("DELETE FROM users").execute(&fixture.store.readers).await.is_err());
-    assert!(sql("DELETE FROM users").execute(&fixture.store.writer).await.is_ok());
+async fn execute(store: &Store, text: &'static str) {
+    sql(text).execute(&store.writer).await.unwrap();
 }
 
 #[tokio::test]
@@ -207,11 +194,12 @@ async fn what_was_acknowledged_is_there_after_a_kill() {
 #[tokio::test]
 async fn a_transaction_that_is_dropped_leaves_nothing() {
     let fixture = fixture().await;
-    let mut transaction = fixture.store.begin().await.unwrap();
-    sql("INSERT INTO revocations VALUES ('token', 'x', NULL, 'signed-out', 1)")
-        .execute(&mut transaction)
-        .await
-        .unwrap();
+    let mut transaction = fixture.store.begin(&[]).await.unwrap();
+    sql("INSERT INTO revocations (kind, id, expires_at, reason, created_at)
+             VALUES ('token', 'x', NULL, 'signed-out', 1)")
+    .execute(&mut transaction)
+    .await
+    .unwrap();
     drop(transaction);
     assert!(fixture.store.load_active_revocations(at(0)).await.unwrap().is_empty());
 }
@@ -227,99 +215,29 @@ async fn opening_again_keeps_the_schema() {
 }
 
 #[tokio::test]
-async fn an_empty_file_becomes_a_database() {
-    let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("authd.db"), "").unwrap();
-    Store::open(dir.path()).await.unwrap().ping().await.unwrap();
-}
-
-#[tokio::test]
 async fn a_newer_schema_is_refused() {
     let fixture = fixture().await;
     execute(
         &fixture.store,
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-         VALUES (99, 'future', TRUE, x'00', 0)",
+         VALUES (99, 'future', TRUE, '0', 0)",
     )
     .await;
-    let error = refusal(fixture.dir.path()).await;
+    let error = fixture.reopen().await.expect_err("the store was opened");
     let text = error.to_string();
     let Error::TooNew { found: 99, known, .. } = error else {
         panic!("{text}")
     };
-    let said = format!("authd.db` has schema 99, and this program knows only {known}: run the newer program");
+    let said = format!("` has schema 99, and this program knows only {known}: run the newer program");
     assert!(text.contains(&said), "{text}");
 }
 
 #[tokio::test]
 async fn a_schema_of_another_history_is_refused() {
     let fixture = fixture().await;
-    execute(&fixture.store, "UPDATE _sqlx_migrations SET checksum = x'00'").await;
-    let error = refusal(fixture.dir.path()).await;
+    execute(&fixture.store, "UPDATE _sqlx_migrations SET checksum = '0'").await;
+    let error = fixture.reopen().await.expect_err("the store was opened");
     assert!(matches!(error, Error::Schema { .. }), "{error:?}");
-}
-
-#[tokio::test]
-async fn a_database_of_another_program_is_refused_and_left_alone() {
-    let dir = tempfile::tempdir().unwrap();
-    let options = sqlx::sqlite::SqliteConnectOptions::new()
-        .filename(dir.path().join("authd.db"))
-        .create_if_missing(true);
-    let other = SqlitePool::connect_with(options).await.unwrap();
-    sqlx::raw_sql("CREATE TABLE users (secret TEXT); INSERT INTO users VALUES ('theirs')")
-        .execute(&other)
-        .await
-        .unwrap();
-    let error = refusal(dir.path()).await;
-    assert!(matches!(error, Error::Schema { .. }), "{error:?}");
-    let text: String = sqlx::query_scalar("SELECT secret FROM users")
-        .fetch_one(&other)
-        .await
-        .unwrap();
-    assert_eq!(text, "theirs");
-}
-
-#[tokio::test]
-async fn a_file_that_is_no_database_is_named_and_left_alone() {
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("authd.db");
-    let text = "not a database at all, ".repeat(100);
-    fs::write(&file, &text).unwrap();
-    let error = refusal(dir.path()).await;
-    assert_eq!(
-        error.to_string(),
-        format!(
-            "`{}` is not an SQLite database: move it away, and a new one is made",
-            file.display()
-        )
-    );
-    assert_eq!(fs::read_to_string(&file).unwrap(), text);
-}
-
-#[tokio::test]
-async fn a_directory_that_cannot_be_used_is_named() {
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("file");
-    fs::write(&file, "").unwrap();
-    let dangling = dir.path().join("dangling");
-    symlink("/nowhere/at/all", &dangling).unwrap();
-    let taken = dir.path().join("taken");
-    fs::create_dir_all(taken.join("authd.db")).unwrap();
-    for (path, named) in [
-        (&file, file.clone()),
-        (&file.join("below"), file.join("below")),
-        (&dangling, dangling.clone()),
-        (&taken, taken.join("authd.db")),
-    ] {
-        let error = refusal(path).await;
-        assert!(matches!(error, Error::Path { .. }), "{error:?}");
-        assert!(
-            error
-                .to_string()
-                .starts_with(&format!("`{}` cannot be used: ", named.display())),
-            "{error}"
-        );
-    }
 }
 
 #[tokio::test]

@@ -11,8 +11,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::sql::{FromRow, Row, Transaction, sql, undecodable};
-use super::{Error, Store};
+use super::sql::{FromRow, Row, sql, undecodable};
+use super::transaction::{Lock, Transaction};
+use super::{Error, Store, changes};
 
 mod page;
 
@@ -132,7 +133,7 @@ impl Store {
     /// # Errors
     /// [`Error::Conflict`] when the e-mail address has one, in any case; [`Error::Unavailable`].
     pub async fn create_user(&self, user: &NewUser) -> Result<User, Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin(&[]).await?;
         let user = insert(&mut transaction, user).await?;
         transaction.commit().await?;
         Ok(user)
@@ -143,7 +144,7 @@ impl Store {
     /// # Errors
     /// [`Error::Conflict`] when there is no admin and the e-mail address has another account; [`Error::Unavailable`].
     pub async fn bootstrap_admin(&self, user: &NewUser) -> Result<Option<User>, Error> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin(&[Lock::Admins]).await?;
         let admins: i64 = sql("SELECT COUNT(*) FROM users WHERE role = 'admin'")
             .fetch_one(&mut transaction)
             .await?;
@@ -209,7 +210,7 @@ impl Store {
                  updated_at = $7
              WHERE id = $1 RETURNING *",
         );
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin(&[]).await?;
         let written = query
             .bind(id)
             .bind(&profile.name)
@@ -220,6 +221,7 @@ impl Store {
             .bind(now)
             .fetch_one(&mut transaction)
             .await?;
+        changes::account(&mut transaction, id).await?;
         transaction.commit().await?;
         Ok(written)
     }

@@ -1,7 +1,7 @@
 //! The Pods of an Authd.
 
-use crds::ResourceExt as _;
 use crds::published::{index_secret, shard_secret};
+use crds::{ResourceExt as _, SecretKeyRef};
 use serde_json::{Value, json};
 
 use super::{ADMIN, GRPC, PUBLIC, Parts, VERIFY};
@@ -39,6 +39,16 @@ impl Parts<'_> {
         let instance = format!("{}/{}", self.authd.namespace().unwrap_or_default(), self.name);
         let field =
             |name: &str, path: &str| json!({ "name": name, "valueFrom": { "fieldRef": { "fieldPath": path } } });
+        let mut env = vec![
+            field("POD_NAME", "metadata.name"),
+            field("POD_UID", "metadata.uid"),
+            field("POD_IP", "status.podIP"),
+        ];
+        // No Pod starts before the Secret is there, so that none keeps accounts in a file meanwhile.
+        env.extend(self.authd.spec.database.as_ref().map(|database| {
+            let SecretKeyRef { name, key } = &database.postgres_secret_ref;
+            json!({ "name": "AUTHD_POSTGRES_URL", "valueFrom": { "secretKeyRef": { "name": name, "key": key } } })
+        }));
         let port = |name: &str, port: u16| json!({ "name": name, "containerPort": port, "protocol": "TCP" });
         let probe = |path: &str, period: u32, failures: u32| {
             json!({
@@ -49,19 +59,8 @@ impl Parts<'_> {
         json!({
             "name": "authd",
             "image": image,
-            "args": [
-                "serve", "--instance", instance, "--shards", "/snapshot", "--follow-cluster", "--data", "/data",
-                "--drain", DRAIN_SECONDS.to_string(),
-                "--public", format!("$(POD_IP):{PUBLIC}"),
-                "--verify", format!("$(POD_IP):{VERIFY}"),
-                "--grpc", format!("$(POD_IP):{GRPC}"),
-                "--admin", format!("$(POD_IP):{ADMIN}"),
-            ],
-            "env": [
-                field("POD_NAME", "metadata.name"),
-                field("POD_UID", "metadata.uid"),
-                field("POD_IP", "status.podIP"),
-            ],
+            "args": self.arguments(&instance),
+            "env": env,
             "ports": [port("public", PUBLIC), port("verify", VERIFY), port("grpc", GRPC), port("admin", ADMIN)],
             "readinessProbe": probe("/readyz", 2, 2),
             "livenessProbe": probe("/livez", 10, 6),
@@ -76,6 +75,40 @@ impl Parts<'_> {
         })
     }
 
+    fn arguments(&self, instance: &str) -> Vec<String> {
+        let mut arguments: Vec<String> = [
+            "serve",
+            "--instance",
+            instance,
+            "--shards",
+            "/snapshot",
+            "--follow-cluster",
+            "--data",
+            "/data",
+            "--drain",
+        ]
+        .map(str::to_owned)
+        .into();
+        arguments.push(DRAIN_SECONDS.to_string());
+        for (flag, port) in [
+            ("--public", PUBLIC),
+            ("--verify", VERIFY),
+            ("--grpc", GRPC),
+            ("--admin", ADMIN),
+        ] {
+            arguments.extend([flag.to_owned(), format!("$(POD_IP):{port}")]);
+        }
+        if self.database_ca().is_some() {
+            arguments.extend(["--postgres-ca", "/database/ca.crt"].map(str::to_owned));
+        }
+        arguments
+    }
+
+    /// Where the certificates are that a database's is believed from.
+    fn database_ca(&self) -> Option<&SecretKeyRef> {
+        self.authd.spec.database.as_ref()?.ca_secret_ref.as_ref()
+    }
+
     fn mounts(&self) -> Vec<Value> {
         let read_only = |name: String, path: String| json!({ "name": name, "mountPath": path, "readOnly": true });
         let shards = (0..self.shards).map(|number| read_only(format!("shard-{number}"), format!("/snapshot/{number}")));
@@ -86,6 +119,10 @@ impl Parts<'_> {
         ));
         mounts.push(read_only("index".to_owned(), "/snapshot/index".to_owned()));
         mounts.extend(shards);
+        mounts.extend(
+            self.database_ca()
+                .map(|_| read_only("database".to_owned(), "/database".to_owned())),
+        );
         mounts
     }
 
@@ -105,6 +142,10 @@ impl Parts<'_> {
         let shards = (0..self.shards).map(|number| secret(format!("shard-{number}"), shard_secret(&self.name, number)));
         let mut volumes = vec![data, token, secret("index".to_owned(), index_secret(&self.name))];
         volumes.extend(shards);
+        volumes.extend(self.database_ca().map(|SecretKeyRef { name, key }| {
+            let items = json!([{ "key": key, "path": "ca.crt" }]);
+            json!({ "name": "database", "secret": { "secretName": name, "items": items } })
+        }));
         volumes
     }
 }

@@ -117,6 +117,37 @@ fn accounts_are_kept_where_the_authd_says() {
 }
 
 #[test]
+fn a_database_is_named_by_its_secret_and_no_pod_starts_without_it() {
+    let pod = |spec: Value| of_kind(&made(spec, 1), "Deployment")["spec"]["template"]["spec"].clone();
+    let plain = pod(json!({}));
+    assert!(!plain.to_string().contains("POSTGRES"));
+
+    let database = json!({
+        "postgresSecretRef": { "name": "pg", "key": "url" },
+        "caSecretRef": { "name": "pg-ca", "key": "root.pem" },
+    });
+    let pod = pod(json!({ "database": database }));
+    let container = &pod["containers"][0];
+    let url = json!({
+        "name": "AUTHD_POSTGRES_URL",
+        "valueFrom": { "secretKeyRef": { "name": "pg", "key": "url" } },
+    });
+    assert_eq!(container["env"][3], url, "not optional");
+    let arguments = container["args"].to_string();
+    assert!(
+        arguments.contains(r#""--postgres-ca","/database/ca.crt""#),
+        "{arguments}"
+    );
+    let volumes = pod["volumes"].as_array().unwrap();
+    let items = json!([{ "key": "root.pem", "path": "ca.crt" }]);
+    let volume = json!({ "name": "database", "secret": { "secretName": "pg-ca", "items": items } });
+    assert_eq!(volumes.last(), Some(&volume));
+    let mounts = container["volumeMounts"].as_array().unwrap();
+    let mount = json!({ "name": "database", "mountPath": "/database", "readOnly": true });
+    assert_eq!(mounts.last(), Some(&mount));
+}
+
+#[test]
 fn a_few_more_shards_change_nothing() {
     assert_eq!(made(json!({}), 1), made(json!({}), 8));
     assert_ne!(made(json!({}), 8), made(json!({}), 9));

@@ -4,6 +4,7 @@ use crds::published::{SIGNING_KEYS_ENTRY, signing_keys_secret};
 use crds::{Algorithm, Authd, Reason, ResourceExt};
 use ipnet::IpNet;
 
+use super::database::database;
 use super::identity_headers;
 use super::proxy_auth::proxy_auth;
 use super::scope::{Scope, finite, full_name, problem, seconds};
@@ -30,6 +31,7 @@ pub(super) fn compile(scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Option<
     let api_keys = take.or_problem(api_keys(authd));
     let cookie = take.or_problem(cookie(authd));
     let encryption_keys = take.or_problem(encryption_keys(scope));
+    let database = take.or_problem(database(scope));
     let identity_headers = identity_headers::compile(authd, take.problems);
     let assertion_lifetime = take.or_problem(identity_headers::assertion_lifetime(authd));
     Some(Settings {
@@ -51,6 +53,7 @@ pub(super) fn compile(scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Option<
             .map(|contact| (contact.name.clone(), contact.email.clone())),
         sign_out_redirect: spec.sign_out.as_ref().map(|sign_out| sign_out.redirect_url.clone()),
         encryption_keys: encryption_keys?,
+        database: database?,
         sign_in_limit: Limit {
             limit: spec.rate_limits.sign_in.limit,
             window: window?,

@@ -38,6 +38,9 @@ pub struct Settings {
     /// Keys that encrypt what is kept of sign-ins at providers, the one that encrypts first; none: the data plane's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub encryption_keys: Vec<Secret>,
+    /// The database that replicas share; `None`: each has a file of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<Database>,
     /// Failures to sign in.
     pub sign_in_limit: Limit,
     /// Rules for all API keys.
@@ -68,6 +71,16 @@ impl Settings {
     pub fn is_secure(&self) -> bool {
         self.public_url.starts_with("https://")
     }
+}
+
+/// A PostgreSQL database.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Database {
+    /// Its URL.
+    pub url: Secret,
+    /// Certificates of the authorities to believe, as PEM; `None`: the public ones.
+    pub ca: Option<String>,
 }
 
 /// How proxies prove that they are proxies: everything that is here must be shown.

@@ -282,7 +282,7 @@ async fn a_disabled_account_and_one_that_is_no_longer_admitted_stay_out() {
         .disable_user(arrived.user.id, stand.app.now())
         .await
         .unwrap();
-    stand.app.end(&ended);
+    stand.app.end(arrived.user.id, &ended);
     refused(come(&stand, "corporate", "s-1", alice()).await, "Disabled");
     assert_ne!(stand.ask_with("/page", &arrived.token.text).await.status, 200);
 

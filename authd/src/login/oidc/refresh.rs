@@ -116,6 +116,7 @@ async fn again(app: &App, serving: &Serving, grant: Grant) -> Result<(), Error> 
         }
         _ => refreshed(app, serving, &*app.relying.peer(provider)?, (&grant, &held)).await?,
     };
+    let account = identity.user_id;
     let renewal = Renewal {
         session: grant.session,
         sealed: held.seal(&serving.sealing, grant.session, &app.random)?,
@@ -128,7 +129,7 @@ async fn again(app: &App, serving: &Serving, grant: Grant) -> Result<(), Error> 
         }),
     };
     app.store.renew_grant(&renewal, app.now()).await?;
-    app.accounts_changed();
+    app.account_changed(account);
     Ok(())
 }
 

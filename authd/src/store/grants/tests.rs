@@ -26,7 +26,7 @@ async fn granted(fixture: &Fixture, name: &str, due: i64) -> Grant {
         sealed: vec![0, 1, 255],
         due_at: Some(at(due)),
     };
-    let mut transaction = fixture.store.begin().await.unwrap();
+    let mut transaction = fixture.store.begin(&[]).await.unwrap();
     insert(&mut transaction, &grant, at(0)).await.unwrap();
     transaction.commit().await.unwrap();
     grant

@@ -93,10 +93,11 @@ async fn a_session_and_a_token_with_one_id_are_two_things() {
 #[tokio::test]
 async fn a_row_that_makes_no_sense_is_an_error_and_not_passed_over() {
     let fixture = fixture().await;
-    sql("INSERT INTO revocations VALUES ('token', 'no-uuid', NULL, 'signed-out', 1)")
-        .execute(&fixture.store.writer)
-        .await
-        .unwrap();
+    sql("INSERT INTO revocations (kind, id, expires_at, reason, created_at)
+             VALUES ('token', 'no-uuid', NULL, 'signed-out', 1)")
+    .execute(&fixture.store.writer)
+    .await
+    .unwrap();
     assert!(matches!(
         fixture.store.load_active_revocations(at(0)).await,
         Err(Error::Unavailable(_))
