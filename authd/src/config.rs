@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use database::Database;
+pub use database::{Backup, Database, Migrate, Restore};
 
 mod database;
 
@@ -50,6 +50,18 @@ pub enum Verb {
     /// Show the keys that sign session tokens, and take one away that leaked. For an instance that keeps its own keys.
     #[command(subcommand, name = "signing-keys")]
     SigningKeys(SigningKeys),
+    /// Copy the database, the signing keys and the secrets of a data folder, also while a server runs on it. The copy contains secrets.
+    #[command(after_help = "Example:\n  authd backup --data authd-data authd-2026-01-31")]
+    Backup(Backup),
+    /// Make a data folder of a backup. People have to sign in again.
+    #[command(after_help = "Example:\n  authd restore --data authd-data authd-2026-01-31")]
+    Restore(Restore),
+    /// Move accounts, sessions, keys and all else from the file of a data folder into a PostgreSQL database. Stop the server before.
+    #[command(
+        after_help = "Example:\n  authd migrate --data authd-data --to 'postgres://authd:PASSWORD@db.example.com/authd'\n\n\
+                      The file stays as it is. A password is better given in AUTHD_POSTGRES_URL than where others see it."
+    )]
+    Migrate(Migrate),
 }
 
 /// `authd signing-keys`.

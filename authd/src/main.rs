@@ -18,6 +18,9 @@ fn main() -> ExitCode {
         Verb::Explain(explain) => authd::explain::run(&explain),
         Verb::Doctor(doctor) => authd::doctor::run(&doctor),
         Verb::SigningKeys(keys) => authd::signing_keys::run(&keys),
+        Verb::Backup(backup) => authd::backup::run(&backup),
+        Verb::Restore(restore) => authd::backup::restore(&restore),
+        Verb::Migrate(migrate) => authd::migrate::run(&migrate),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("authd: {error:#}");

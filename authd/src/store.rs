@@ -24,6 +24,7 @@ mod access;
 mod again;
 mod arrivals;
 mod changes;
+mod copy;
 mod file;
 mod grants;
 mod guesses;
@@ -106,6 +107,14 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The file is an SQLite database with something wrong in it.
+    #[error("`{}` is damaged: {said}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said of it.
+        said: String,
+    },
     /// The data directory or the file in it cannot be used.
     #[error("`{}` cannot be used: {wanted}", path.display())]
     Path {
@@ -146,6 +155,17 @@ impl Store {
     /// [`Error::Server`], [`Error::Unusable`], [`Error::TooNew`] or [`Error::Schema`], which name the server and no password.
     pub async fn connect(server: &Server) -> Result<Self, Error> {
         postgres::open(server).await
+    }
+
+    /// What the database file is called in a data folder.
+    pub const FILE: &'static str = file::FILE;
+
+    /// Copies the database file of a folder into another folder, as it is at one moment, whoever writes to it meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::NotDatabase`], [`Error::Path`] or [`Error::Unavailable`].
+    pub async fn copy_file(from: &Path, to: &Path) -> Result<(), Error> {
+        file::copy(from, to).await
     }
 
     /// Whether other replicas write to it too.

@@ -16,6 +16,8 @@ mod architecture;
 #[cfg(test)]
 mod assertions;
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod browser;
 #[cfg(test)]
 mod chart;

@@ -28,6 +28,11 @@ fn folder(url: &str) -> Folder {
     with_secrets(&format!("{TOGETHER}{database}"), url)
 }
 
+/// The same instance with a file of its own.
+pub fn file_folder() -> Folder {
+    with_secrets(TOGETHER, "")
+}
+
 fn with_secrets(more: &str, url: &str) -> Folder {
     let folder = Folder::usual(more);
     let secret = json!({
@@ -42,7 +47,7 @@ fn with_secrets(more: &str, url: &str) -> Folder {
     folder
 }
 
-async fn replica(url: &str) -> World {
+pub async fn replica(url: &str) -> World {
     World::of(folder(url)).await
 }
 
@@ -51,7 +56,7 @@ async fn check(world: &World, token: &str) -> u16 {
     world.forward("GET", "/").bearer(token).send().await.status
 }
 
-async fn sign_out(world: &World, person: &Person) -> u16 {
+pub async fn sign_out(world: &World, person: &Person) -> u16 {
     post(world.auths("signout")).bearer(&person.token).send().await.status
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::sql::Pool;
 use super::{Error, Store, migrations};
@@ -18,7 +19,7 @@ use super::{Error, Store, migrations};
 #[cfg(test)]
 mod tests;
 
-const FILE: &str = "authd.db";
+pub(super) const FILE: &str = "authd.db";
 const READERS: u32 = 4;
 const WAIT: Duration = Duration::from_secs(5);
 
@@ -59,6 +60,32 @@ pub(super) async fn open(dir: &Path) -> Result<Store, Error> {
         writer: Pool::Sqlite(writer),
         readers: Pool::Sqlite(readers),
     })
+}
+
+/// Copies the file of a directory into another directory that is there, and finds it sound.
+pub(super) async fn copy(from: &Path, to: &Path) -> Result<(), Error> {
+    let path = from.join(FILE);
+    let copy = prepare(to)?;
+    let options = SqliteConnectOptions::new().busy_timeout(WAIT);
+    let unreadable = |error| opening(&path, error);
+    let mut source = options.clone().filename(&path).connect().await.map_err(unreadable)?;
+    // One statement, so that it sees one moment; whoever writes meanwhile is not held up. The file that is there is empty.
+    sqlx::query("VACUUM INTO $1")
+        .bind(copy.display().to_string())
+        .execute(&mut source)
+        .await
+        .map_err(unreadable)?;
+    source.close().await?;
+    let mut copied = options.filename(&copy).connect().await?;
+    let said: String = sqlx::query_scalar("PRAGMA integrity_check")
+        .fetch_one(&mut copied)
+        .await?;
+    copied.close().await?;
+    if said == "ok" {
+        Ok(())
+    } else {
+        Err(Error::Damaged { path, said })
+    }
 }
 
 /// Makes the directory and the file, with nobody else's rights on them, before SQLite would with the process's umask.

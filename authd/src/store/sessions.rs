@@ -152,6 +152,14 @@ impl Store {
         Ok(transaction.commit().await?)
     }
 
+    /// Forgets every session, and returns how many: whoever was signed in is not any more.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn forget_sessions(&self) -> Result<u64, Error> {
+        Ok(sql("DELETE FROM sessions").execute(&self.writer).await?)
+    }
+
     /// Forgets the sessions that have expired, and returns how many.
     ///
     /// # Errors

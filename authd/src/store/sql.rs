@@ -6,7 +6,10 @@
 use jiff::Timestamp;
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Database, Encode, IntoArguments, PgPool, Postgres, Row as _, Sqlite, SqlitePool, Type};
+use sqlx::{
+    AssertSqlSafe, Database, Encode, IntoArguments, PgPool, Postgres, Row as _, SqlSafeStr as _, SqlStr, Sqlite,
+    SqlitePool, Type,
+};
 use uuid::Uuid;
 
 use super::postgres::{self, within};
@@ -15,14 +18,22 @@ use super::transaction::Transaction;
 /// One statement and what stands for its parameters, `$1` first.
 #[derive(Debug)]
 pub(super) struct Statement {
-    text: &'static str,
+    text: SqlStr,
     values: Vec<Value>,
 }
 
 /// A statement of this text, in which nothing is from outside. Both databases understand it.
 pub(super) fn sql(text: &'static str) -> Statement {
     Statement {
-        text,
+        text: text.into_sql_str(),
+        values: Vec::new(),
+    }
+}
+
+/// A statement that is put together from names of this program's own tables and columns, and from nothing else.
+pub(super) fn generated(text: String) -> Statement {
+    Statement {
+        text: AssertSqlSafe(text).into_sql_str(),
         values: Vec::new(),
     }
 }
@@ -110,7 +121,12 @@ impl Statement {
 
     /// Every row that it returns.
     pub(super) async fn fetch_all<'a, T: FromRow>(self, on: impl Into<On<'a>>) -> Result<Vec<T>, sqlx::Error> {
-        run!(self on on, fetch_all)?.rows.iter().map(T::from_row).collect()
+        self.rows(on).await?.iter().map(T::from_row).collect()
+    }
+
+    /// Every row that it returns, as it is.
+    pub(super) async fn rows<'a>(self, on: impl Into<On<'a>>) -> Result<Vec<Row>, sqlx::Error> {
+        Ok(run!(self on on, fetch_all)?.rows)
     }
 
     fn query<D: Kind>(self) -> sqlx::query::Query<'static, D, D::Arguments>
