@@ -14,6 +14,9 @@ use super::postgres::within;
 use super::sql::{Pool, sql};
 use super::{Error, Store};
 
+#[cfg(test)]
+mod tests;
+
 /// A transaction that may write; it is undone when it is dropped before `commit`.
 #[derive(Debug)]
 pub(super) enum Transaction {
