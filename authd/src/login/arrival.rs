@@ -3,13 +3,14 @@
 //! An identity is the provider's name and a subject that never changes there. An address links to an account only when it is
 //! verified, linking is switched on, and the account is no administrator's. All is written at once, or nothing.
 
+mod membership;
 #[cfg(test)]
 mod tests;
 
 use jiff::Timestamp;
 use policy::Said;
 use policy::engine::Admission;
-use policy::snapshot::{Granted, Provider};
+use policy::snapshot::Provider;
 use serde_json::Value;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -26,12 +27,12 @@ use crate::store::{
     self, Account, Arrival, Arrived, ClaimsChange, FromProvider, Grant, Identity, NewSession, NewUser, Role, User,
 };
 
+pub(super) use membership::groups;
+
 /// The longest subject, in bytes (OpenID Connect Core, section 2, allows 255 characters; directories have longer names).
 const MAX_SUBJECT: usize = 1024;
 /// The most that a provider may say of a person, in bytes of JSON.
 const MAX_CLAIMS: usize = 64 * 1024;
-/// The longest name of a group, in bytes.
-const MAX_GROUP: usize = 256;
 
 /// Somebody of whom a provider vouches that they are there.
 #[derive(Clone, Debug)]
@@ -387,44 +388,4 @@ async fn link(app: &App, serving: &Serving, provider: &Provider, user: &User) ->
         return Err(Error::LinkToAdmin);
     }
     Ok(())
-}
-
-/// The groups that the provider puts them into; `None`: those stay what they were.
-pub(super) async fn groups(
-    app: &App,
-    provider: &Provider,
-    said: &Said,
-    user: Uuid,
-) -> Result<Option<Vec<String>>, Error> {
-    let Some(sync) = &provider.groups else {
-        return Ok(Some(Vec::new()));
-    };
-    let named = match (&said.groups, sync.on_absent) {
-        (Some(named), _) => named.as_slice(),
-        (None, crds::OnAbsent::Leave) => &[],
-        (None, crds::OnAbsent::Keep) => return Ok(None),
-        (None, crds::OnAbsent::Deny) => return Err(Error::ClaimAbsent),
-    };
-    let known = if sync.create {
-        Vec::new()
-    } else {
-        app.store.known_groups().await?
-    };
-    let granted = |group: &str| {
-        let is_it = |granted: &Granted| matches!(granted, Granted::Group(name) if name == group);
-        provider.grants.iter().any(|grant| is_it(&grant.granted))
-    };
-    let fits = |group: &&String| {
-        let is_name = !group.is_empty() && group.len() <= MAX_GROUP && !group.contains(char::is_control);
-        is_name && !sync.ignores(group) && (sync.create || known.contains(group) || granted(group))
-    };
-    let mut joined: Vec<String> = named.iter().filter(fits).cloned().collect();
-    let before = app.store.memberships_of(user).await?;
-    let left_alone = before
-        .into_iter()
-        .filter(|row| row.source == provider.name && sync.ignores(&row.group));
-    joined.extend(left_alone.map(|row| row.group));
-    joined.sort();
-    joined.dedup();
-    Ok(Some(joined))
 }
