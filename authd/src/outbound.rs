@@ -54,7 +54,7 @@ pub enum Error {
     #[error("the answer of `{0}` is too large or encoded")]
     TooLarge(String),
     /// The certificates of authorities cannot be used.
-    #[error("the certificates in `caSecretRef` cannot be used")]
+    #[error("the certificates in `caSecretRef` or `caConfigMapRef` cannot be used")]
     Authorities,
 }
 

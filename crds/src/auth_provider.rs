@@ -33,6 +33,12 @@ pub(crate) const URL_RULE: &str = "self.matches('^(https://[a-z0-9.-]+(:[0-9]{1,
 /// In words.
 pub(crate) const URL_MESSAGE: &str = "must be https://HOST[:PORT][/PATH] without user, query and fragment; http:// only for localhost, names below .localhost, 127.0.0.1 and [::1]";
 
+/// Authorities come out of one place.
+pub(crate) const CA_RULE: &str = "!has(self.caSecretRef) || !has(self.caConfigMapRef)";
+/// In words.
+pub(crate) const CA_MESSAGE: &str =
+    "certificates come out of a Secret or a ConfigMap: leave out `caSecretRef` or `caConfigMapRef`";
+
 /// One way to sign in.
 #[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
 #[kube(

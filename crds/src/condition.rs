@@ -60,6 +60,10 @@ reasons! {
     SecretMissing,
     /// A Secret exists but lacks the key, or its value cannot be used.
     SecretUnusable,
+    /// A ConfigMap that is referred to does not exist.
+    ConfigMapMissing,
+    /// A ConfigMap exists but lacks the key, or its value cannot be used.
+    ConfigMapUnusable,
     /// An AuthProvider that is referred to does not exist.
     ProviderMissing,
     /// A duration cannot be read or is out of its bounds.

@@ -46,7 +46,7 @@ pub use duration::{Duration, InvalidDuration};
 pub use identity_headers::{Assertion, HeaderName, HeaderNames, HeaderPreset, IdentityHeaders};
 pub use kind::{GROUP, KINDS, Kind, VERSION};
 pub use proxy_auth::{ProxyAuth, ProxyTls};
-pub use reference::{NamespaceSelector, ProviderRef, SecretKeyRef};
+pub use reference::{ConfigMapKeyRef, NamespaceSelector, ProviderRef, SecretKeyRef};
 pub use role_mapping::{Grant, GroupGrant, GroupGrants, OnAbsent, OnNoMatch, RoleMapping, RoleMappingSpec, When};
 pub use status::{AccessPolicyStatus, ApiKeyStatus, AuthProviderStatus, AuthdStatus, Status};
 

@@ -345,6 +345,12 @@ fn a_directory_is_refused_with_a_reason() {
             json!({"encryption": "None", "urls": ["ldap://127.0.0.1"], "tls": {}}),
             &["leave one of them out"],
         ),
+        (json!({"tls": {"caSecretRef": secret}}), &[]),
+        (json!({"tls": {"caConfigMapRef": {"name": "ca", "key": "ca.crt"}}}), &[]),
+        (
+            json!({"tls": {"caSecretRef": secret, "caConfigMapRef": {"name": "ca", "key": "ca.crt"}}}),
+            &["leave out `caSecretRef` or `caConfigMapRef`"],
+        ),
         (json!({"bind": {}}), &["exactly one of `application`"]),
         (json!({"bind": {"anonymous": {}}}), &[]),
         (
@@ -392,6 +398,22 @@ fn a_directory_is_refused_with_a_reason() {
         &claims,
         &["name the attributes of a directory in `ldap.attributes`"],
     );
+}
+
+#[test]
+fn authorities_come_out_of_a_secret_or_a_config_map() {
+    let reference = json!({"name": "kube-root-ca.crt", "key": "ca.crt"});
+    for (outbound, expected) in [
+        (json!({"caSecretRef": reference}), &[][..]),
+        (json!({"caConfigMapRef": reference}), &[]),
+        (
+            json!({"caSecretRef": reference, "caConfigMapRef": reference}),
+            &["leave out `caSecretRef` or `caConfigMapRef`"],
+        ),
+    ] {
+        let oidc = json!({"issuer": "https://idp.example.com", "clientId": "authd", "outbound": outbound});
+        check("AuthProvider", &json!({"oidc": oidc}), expected);
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crds::{AccessPolicy, AccessPolicySpec, ApiKey, Mode, Reason, Resource};
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::ResourceExt as _;
 use kube::core::PartialObjectMeta;
 use policy::resources::{self, Origin};
@@ -50,6 +50,9 @@ impl Inventory {
         for secret in world.secrets.values().flat_map(|store| store.state()) {
             resources.secrets.push(plain(&secret));
             secrets.insert((secret.namespace().unwrap_or_default(), secret.name_any()), secret);
+        }
+        for map in world.config_maps.iter().flat_map(|store| store.state()) {
+            resources.config_maps.push(config_map(&map));
         }
         let namespaces = world.namespaces.state();
         resources.namespaces = namespaces.iter().map(|namespace| labelled(namespace)).collect();
@@ -125,6 +128,18 @@ fn plain(secret: &Secret) -> resources::Secret {
         data: data.map(|(name, value)| (name.clone(), value.0.clone())).collect(),
         annotations: secret.annotations().clone(),
         owner: secret.owner_references().first().map(|owner| owner.uid.clone()),
+    }
+}
+
+fn config_map(map: &ConfigMap) -> resources::ConfigMap {
+    let texts = map.data.iter().flatten();
+    let texts = texts.map(|(name, value)| (name.clone(), value.clone().into_bytes()));
+    let binary = map.binary_data.iter().flatten();
+    let binary = binary.map(|(name, value)| (name.clone(), value.0.clone()));
+    resources::ConfigMap {
+        namespace: map.namespace().unwrap_or_default(),
+        name: map.name_any(),
+        data: texts.chain(binary).collect(),
     }
 }
 

@@ -135,7 +135,8 @@ impl Plan {
 
     fn said(&self, problem: &Problem) -> (Reason, String) {
         let namespace = &problem.namespace;
-        let is_unread = problem.reason == Reason::SecretMissing && !self.opted_in.contains(namespace);
+        let is_missing = matches!(problem.reason, Reason::SecretMissing | Reason::ConfigMapMissing);
+        let is_unread = is_missing && !self.opted_in.contains(namespace);
         let (reason, message) = if is_unread {
             not_opted_in(namespace)
         } else {

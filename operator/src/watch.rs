@@ -13,7 +13,7 @@ use crds::{AccessPolicy, ApiKey, AuthProvider, Authd, RoleMapping};
 use futures::StreamExt as _;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::core::{ApiResource, DynamicObject, PartialObjectMeta};
 use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
 use kube::runtime::{WatchStreamExt as _, watcher};
@@ -49,6 +49,8 @@ pub struct World {
     pub namespaces: Store<PartialObjectMeta<Namespace>>,
     /// Secrets of the namespaces that were opted in, by namespace.
     pub secrets: BTreeMap<String, Store<Secret>>,
+    /// ConfigMaps of those namespaces.
+    pub config_maps: Vec<Store<ConfigMap>>,
     /// Leases of replicas in those namespaces.
     pub leases: Vec<Store<Lease>>,
     /// What was deployed in those namespaces, by kind: objects that were listed do not say theirs.
@@ -189,6 +191,7 @@ impl Watching {
     pub fn begin(&self, namespaces: &[String]) -> World {
         let ours = watcher::Config::default().labels(INSTANCE_LABEL);
         let mut secrets = BTreeMap::new();
+        let mut config_maps = Vec::new();
         let mut leases = Vec::new();
         let mut children = Vec::new();
         for namespace in namespaces {
@@ -198,6 +201,8 @@ impl Watching {
                 namespace.clone(),
                 self.inside::<Secret>(namespace, plain, For::Resources),
             );
+            let any = watcher::Config::default();
+            config_maps.push(self.inside::<ConfigMap>(namespace, any, For::Resources));
             leases.push(self.inside::<Lease>(namespace, ours.clone(), For::Replicas));
             for kind in children::kinds() {
                 let store = self.children(namespace, &kind, ours.clone());
@@ -212,6 +217,7 @@ impl Watching {
             access_policies: self.everywhere(),
             namespaces: self.namespaces(),
             secrets,
+            config_maps,
             leases,
             children,
             watches: Arc::clone(&self.watches),

@@ -21,6 +21,8 @@ pub struct Resources {
     pub access_policies: Vec<AccessPolicy>,
     /// Secrets that the others refer to.
     pub secrets: Vec<Secret>,
+    /// ConfigMaps that the others refer to.
+    pub config_maps: Vec<ConfigMap>,
     /// Namespaces, for the labels that tenants are chosen by.
     pub namespaces: Vec<Namespace>,
 }
@@ -59,6 +61,17 @@ impl std::fmt::Debug for Secret {
             .field("keys", &keys)
             .finish()
     }
+}
+
+/// A Kubernetes ConfigMap.
+#[derive(Clone, Debug, Default)]
+pub struct ConfigMap {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its entries, decoded.
+    pub data: BTreeMap<String, Vec<u8>>,
 }
 
 /// A Kubernetes Namespace.

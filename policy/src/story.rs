@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::engine::{Context, Decision, Denial, Outcome};
 use crate::principal::{KeyUse, User};
-use crate::resources::{Namespace, Secret};
+use crate::resources::{ConfigMap, Namespace, Secret};
 use crate::target::Scheme;
 use crate::{Compiled, Engine, Principal, Resources, Target, compile, snapshot};
 
@@ -58,6 +58,15 @@ fn add(resources: &mut Resources, mut value: Value) {
                     .owner_references
                     .and_then(|owners| Some(owners.into_iter().next()?.uid)),
                 annotations: metadata.annotations.unwrap_or_default(),
+            });
+        }
+        "ConfigMap" => {
+            let data: BTreeMap<String, String> = serde_json::from_value(value["data"].take()).unwrap_or_default();
+            let metadata: ObjectMeta = serde_json::from_value(value["metadata"].take()).expect(&text);
+            resources.config_maps.push(ConfigMap {
+                namespace: metadata.namespace.unwrap_or_default(),
+                name: metadata.name.unwrap_or_default(),
+                data: data.into_iter().map(|(key, value)| (key, value.into_bytes())).collect(),
             });
         }
         "Namespace" => {

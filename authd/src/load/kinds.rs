@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use crds::{GROUP, KINDS, VERSION};
-use policy::resources::{Namespace, Resources, Secret};
+use policy::resources::{ConfigMap, Namespace, Resources, Secret};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ use super::{
 type Store = fn(Value, &mut Resources) -> Result<(), Vec<Mistake>>;
 
 /// Every kind that is read.
-const STORES: [(&str, Store); 7] = [
+const STORES: [(&str, Store); 8] = [
     ("Authd", |object, to| push(object, &mut to.authds)),
     ("AuthProvider", |object, to| push(object, &mut to.providers)),
     ("RoleMapping", |object, to| push(object, &mut to.role_mappings)),
@@ -27,6 +27,9 @@ const STORES: [(&str, Store); 7] = [
     ("AccessPolicy", |object, to| push(object, &mut to.access_policies)),
     ("Secret", |object, to| {
         secret(object).map(|secret| to.secrets.push(secret))
+    }),
+    ("ConfigMap", |object, to| {
+        config_map(object).map(|map| to.config_maps.push(map))
     }),
     ("Namespace", |object, to| {
         namespace(object).map(|namespace| to.namespaces.push(namespace))
@@ -84,6 +87,7 @@ impl Kinds {
         });
         let core = [
             ready(("", "v1", "Secret"), &secret_schema(), Values::Hidden),
+            ready(("", "v1", "ConfigMap"), &config_map_schema(), Values::Shown),
             ready(("", "v1", "Namespace"), &namespace_schema(), Values::Shown),
         ];
         ours.chain(core).collect::<Result<_, _>>().map(Self)
@@ -213,6 +217,11 @@ fn secret_schema() -> Value {
     }})
 }
 
+fn config_map_schema() -> Value {
+    let entries = json!({"type": "object", "additionalProperties": {"type": "string"}});
+    json!({"properties": {"immutable": {"type": "boolean"}, "data": entries, "binaryData": entries}})
+}
+
 fn namespace_schema() -> Value {
     json!({"properties": {"spec": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}})
 }
@@ -223,6 +232,7 @@ struct Plain {
     metadata: Metadata,
     data: BTreeMap<String, String>,
     string_data: BTreeMap<String, String>,
+    binary_data: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -243,15 +253,44 @@ fn plain(object: Value) -> Result<Plain, Vec<Mistake>> {
 fn secret(object: Value) -> Result<Secret, Vec<Mistake>> {
     let Plain {
         metadata,
-        data: encoded,
+        data,
         string_data,
+        ..
     } = plain(object)?;
+    Ok(Secret {
+        namespace: metadata.namespace,
+        name: metadata.name,
+        data: entries(("data", data), ("stringData", string_data))?,
+        annotations: metadata.annotations,
+        ..Secret::default()
+    })
+}
+
+fn config_map(object: Value) -> Result<ConfigMap, Vec<Mistake>> {
+    let Plain {
+        metadata,
+        data,
+        binary_data,
+        ..
+    } = plain(object)?;
+    Ok(ConfigMap {
+        namespace: metadata.namespace,
+        name: metadata.name,
+        data: entries(("binaryData", binary_data), ("data", data))?,
+    })
+}
+
+/// What is under `encoded`, as base64, and under `text`, as it is.
+fn entries(
+    (encoded, in_base64): (&str, BTreeMap<String, String>),
+    (text, as_it_is): (&str, BTreeMap<String, String>),
+) -> Result<BTreeMap<String, Vec<u8>>, Vec<Mistake>> {
     let mut mistakes = Vec::new();
     let mut data = BTreeMap::new();
-    let names = encoded
+    let names = in_base64
         .keys()
-        .map(|name| ("data", name))
-        .chain(string_data.keys().map(|name| ("stringData", name)));
+        .map(|name| (encoded, name))
+        .chain(as_it_is.keys().map(|name| (text, name)));
     for (member, name) in names.filter(|(_, name)| !is_entry_name(name)) {
         mistakes.push(Mistake {
             end: End::Key,
@@ -261,37 +300,27 @@ fn secret(object: Value) -> Result<Secret, Vec<Mistake>> {
             )
         });
     }
-    for (name, text) in &encoded {
-        let text: String = text.chars().filter(|c| !matches!(c, '\n' | '\r')).collect();
-        match STANDARD.decode(text) {
+    for (name, value) in &in_base64 {
+        let value: String = value.chars().filter(|c| !matches!(c, '\n' | '\r')).collect();
+        match STANDARD.decode(value) {
             Ok(bytes) => drop(data.insert(name.clone(), bytes)),
             Err(_) => mistakes.push(mistake(
-                &["data", name],
-                "the value is not base64: put plain text under `stringData`".to_owned(),
+                &[encoded, name],
+                format!("the value is not base64: put plain text under `{text}`"),
             )),
         }
     }
-    for (name, text) in string_data {
-        if encoded.contains_key(&name) {
-            let message = format!("`{name}` is given under `data` too: keep one of the two");
+    for (name, value) in as_it_is {
+        if in_base64.contains_key(&name) {
+            let message = format!("`{name}` is given under `{encoded}` too: keep one of the two");
             mistakes.push(Mistake {
                 end: End::Key,
-                ..mistake(&["stringData", &name], message)
+                ..mistake(&[text, &name], message)
             });
         }
-        data.insert(name, text.into_bytes());
+        data.insert(name, value.into_bytes());
     }
-    if mistakes.is_empty() {
-        Ok(Secret {
-            namespace: metadata.namespace,
-            name: metadata.name,
-            data,
-            annotations: metadata.annotations,
-            ..Secret::default()
-        })
-    } else {
-        Err(mistakes)
-    }
+    if mistakes.is_empty() { Ok(data) } else { Err(mistakes) }
 }
 
 fn is_entry_name(name: &str) -> bool {

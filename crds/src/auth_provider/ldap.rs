@@ -4,7 +4,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Duration, SecretKeyRef};
+use crate::{ConfigMapKeyRef, Duration, SecretKeyRef};
 
 /// A directory. People type the user name and the password that they have there; authd never keeps the password.
 ///
@@ -57,10 +57,14 @@ pub enum Encryption {
 /// How TLS is done with the servers. Certificates are always checked.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new(super::CA_RULE).message(super::CA_MESSAGE))]
 pub struct LdapTls {
     /// Certificates (PEM) of the authorities that sign the servers' certificates, instead of those that the system trusts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_secret_ref: Option<SecretKeyRef>,
+    /// The same out of a ConfigMap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_config_map_ref: Option<ConfigMapKeyRef>,
     /// The name that the servers' certificates are for. Absent: the host in the URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(

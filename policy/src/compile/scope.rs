@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crds::{Authd, Duration, Reason, Resource, ResourceExt, SecretKeyRef};
+use crds::{Authd, ConfigMapKeyRef, Duration, Reason, Resource, ResourceExt, SecretKeyRef};
 
 use crate::problem::Problem;
-use crate::resources::{Resources, Secret};
+use crate::resources::{ConfigMap, Resources, Secret};
 use crate::target::host_matches;
 
 /// The instance, and how to find what it refers to.
@@ -13,6 +13,7 @@ pub(super) struct Scope<'a> {
     pub(super) resources: &'a Resources,
     pub(super) authd: &'a Authd,
     secrets: HashMap<(&'a str, &'a str), &'a Secret>,
+    config_maps: HashMap<(&'a str, &'a str), &'a ConfigMap>,
     granted: BTreeMap<&'a str, Vec<&'a str>>,
 }
 
@@ -64,6 +65,11 @@ impl<'a> Scope<'a> {
             .iter()
             .map(|s| ((s.namespace.as_str(), s.name.as_str()), s))
             .collect();
+        let config_maps = resources
+            .config_maps
+            .iter()
+            .map(|map| ((map.namespace.as_str(), map.name.as_str()), map))
+            .collect();
         let mut granted: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for tenant in &authd.spec.tenants {
             let labels = &tenant.namespace_selector.match_labels;
@@ -83,6 +89,7 @@ impl<'a> Scope<'a> {
             resources,
             authd,
             secrets,
+            config_maps,
             granted,
         }
     }
@@ -123,26 +130,68 @@ impl<'a> Scope<'a> {
         field: &str,
         reference: &SecretKeyRef,
     ) -> Result<&'a [u8], Problem> {
-        let namespace = resource.namespace().unwrap_or_default();
         let SecretKeyRef { name, key } = reference;
-        let secret = self.secrets.get(&(namespace.as_str(), name.as_str())).ok_or_else(|| {
-            let message =
-                format!("there is no Secret `{name}` in namespace `{namespace}`: create it with the key `{key}`");
-            problem(resource, field, Reason::SecretMissing, message)
-        })?;
-        let value = secret.data.get(key).filter(|value| !value.is_empty()).ok_or_else(|| {
-            let filled = secret.data.iter().filter(|(_, value)| !value.is_empty());
-            let keys: Vec<String> = filled.map(|(key, _)| format!("`{key}`")).collect();
-            let has = if keys.is_empty() {
-                "no values at all".to_owned()
+        let namespace = resource.namespace().unwrap_or_default();
+        let secret = self.secrets.get(&(namespace.as_str(), name.as_str()));
+        let entries = secret.map(|secret| &secret.data);
+        let said = |(message, is_there): (String, bool)| {
+            let reason = if is_there {
+                Reason::SecretUnusable
             } else {
-                format!("only {}", keys.join(", "))
+                Reason::SecretMissing
             };
-            let message = format!("Secret `{name}` has no value under `{key}`: it has {has}");
-            problem(resource, field, Reason::SecretUnusable, message)
-        })?;
-        Ok(value)
+            problem(resource, field, reason, message)
+        };
+        entry(entries, ("Secret", &namespace), (name, key)).map_err(said)
     }
+
+    /// The same in a ConfigMap.
+    pub(super) fn config_map<K: Resource<DynamicType = ()> + ResourceExt>(
+        &self,
+        resource: &K,
+        field: &str,
+        reference: &ConfigMapKeyRef,
+    ) -> Result<&'a [u8], Problem> {
+        let ConfigMapKeyRef { name, key } = reference;
+        let namespace = resource.namespace().unwrap_or_default();
+        let map = self.config_maps.get(&(namespace.as_str(), name.as_str()));
+        let entries = map.map(|map| &map.data);
+        let said = |(message, is_there): (String, bool)| {
+            let reason = if is_there {
+                Reason::ConfigMapUnusable
+            } else {
+                Reason::ConfigMapMissing
+            };
+            problem(resource, field, reason, message)
+        };
+        entry(entries, ("ConfigMap", &namespace), (name, key)).map_err(said)
+    }
+}
+
+/// The value under a key; otherwise what is wrong, and whether the object is there at all.
+fn entry<'a>(
+    entries: Option<&'a BTreeMap<String, Vec<u8>>>,
+    (kind, namespace): (&str, &str),
+    (name, key): (&str, &str),
+) -> Result<&'a [u8], (String, bool)> {
+    let entries = entries.ok_or_else(|| {
+        let message = format!("there is no {kind} `{name}` in namespace `{namespace}`: create it with the key `{key}`");
+        (message, false)
+    })?;
+    let value = entries.get(key).filter(|value| !value.is_empty());
+    value.map(Vec::as_slice).ok_or_else(|| {
+        let filled = entries.iter().filter(|(_, value)| !value.is_empty());
+        let keys: Vec<String> = filled.map(|(key, _)| format!("`{key}`")).collect();
+        let has = if keys.is_empty() {
+            "no values at all".to_owned()
+        } else {
+            format!("only {}", keys.join(", "))
+        };
+        (
+            format!("{kind} `{name}` has no value under `{key}`: it has {has}"),
+            true,
+        )
+    })
 }
 
 /// Whether everything that `pattern` covers is covered by one of the granted patterns.

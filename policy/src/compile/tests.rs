@@ -272,8 +272,9 @@ fn messages_are_fragments_in_the_words_of_the_user() {
             );
             assert!(
                 message.starts_with(|first: char| !first.is_ascii_uppercase()
-                    || message.starts_with("Secret ")
-                    || message.starts_with("ApiKey ")),
+                    || ["Secret ", "ConfigMap ", "ApiKey "]
+                        .iter()
+                        .any(|kind| message.starts_with(kind))),
                 "{path}: {message}"
             );
         }

@@ -57,6 +57,9 @@ async fn a_repository_is_applied_and_what_it_declares_outlives_the_release() {
     let operator = "system:serviceaccount:authd-system:authd";
     for (row, question, expected) in [
         ("Secrets, opted in", &["list", "secrets", "-n", "demo"][..], "yes"),
+        ("ConfigMaps, opted in", &["list", "configmaps", "-n", "demo"], "yes"),
+        ("ConfigMaps everywhere", &["list", "configmaps", "-A"], "no"),
+        ("ConfigMaps, to write", &["update", "configmaps", "-n", "demo"], "no"),
         ("Secrets of a tenant", &["get", "secrets", "-n", "shop"], "no"),
         ("Secrets everywhere", &["list", "secrets", "-A"], "no"),
         ("policies", &["list", "accesspolicies.authd.dev", "-A"], "yes"),

@@ -1,9 +1,9 @@
 //! `ldap` to a directory: addresses, names and filters are read here, so that what is wrong with them is said before anybody signs
 //! in.
 
-use crds::{AuthProvider, Duration, Encryption, LdapScope, Nested, Reason, SecretKeyRef};
+use crds::{AuthProvider, Duration, Encryption, LdapScope, Nested, Reason};
 
-use super::outbound::certificates;
+use super::outbound::{authorities, certificates};
 use super::text;
 use crate::compile::scope::{Scope, problem};
 use crate::directory::filter::{self, Place};
@@ -74,22 +74,17 @@ impl Reading<'_> {
         let Some(tls) = &self.ldap.tls else {
             return Ok(Tls::default());
         };
-        let pem = |field: &str, reference: &SecretKeyRef| {
-            certificates(self.scope, self.resource, &format!("spec.ldap.tls.{field}"), reference)
-        };
-        let authorities = tls
-            .ca_secret_ref
-            .as_ref()
-            .map(|reference| pem("caSecretRef", reference));
+        let given = (tls.ca_secret_ref.as_ref(), tls.ca_config_map_ref.as_ref());
         let client = tls.client_certificate.as_ref().map(|client| {
-            let field = "spec.ldap.tls.clientCertificate.keySecretRef";
+            let [chain, key] = ["certificateSecretRef", "keySecretRef"]
+                .map(|field| format!("spec.ldap.tls.clientCertificate.{field}"));
             Ok(ClientCertificate {
-                chain: pem("clientCertificate.certificateSecretRef", &client.certificate_secret_ref)?,
-                key: text(self.scope, self.resource, field, &client.key_secret_ref)?,
+                chain: certificates(self.scope, self.resource, &chain, &client.certificate_secret_ref)?,
+                key: text(self.scope, self.resource, &key, &client.key_secret_ref)?,
             })
         });
         Ok(Tls {
-            authorities: authorities.transpose()?,
+            authorities: authorities(self.scope, self.resource, "spec.ldap.tls", given)?,
             server_name: tls.server_name.clone(),
             client: client.transpose()?,
         })

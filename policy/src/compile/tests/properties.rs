@@ -19,6 +19,7 @@ fn shuffled(resources: &Resources, order: &[Index]) -> Resources {
         api_keys: reordered(&resources.api_keys, order),
         access_policies: reordered(&resources.access_policies, order),
         secrets: reordered(&resources.secrets, order),
+        config_maps: reordered(&resources.config_maps, order),
         namespaces: reordered(&resources.namespaces, order),
     }
 }
@@ -81,6 +82,7 @@ fn the_order_of_resources_changes_nothing_in_any_story() {
         turned.api_keys.reverse();
         turned.access_policies.reverse();
         turned.secrets.reverse();
+        turned.config_maps.reverse();
         turned.namespaces.reverse();
         assert!(bytes(&turned, instance) == expected, "{path}");
     }
