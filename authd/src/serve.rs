@@ -3,7 +3,6 @@
 mod announce;
 mod configuration;
 mod database;
-mod directories;
 mod housekeeping;
 mod reload;
 mod replicate;
@@ -92,7 +91,6 @@ async fn begin(serve: Serve) -> anyhow::Result<ExitCode> {
     running.spawn(signing_keys::follow(Arc::clone(&app), tasks.stop.clone()));
     running.spawn(revalidate::run(Arc::clone(&app), tasks.stop.clone()));
     running.spawn(Issuers::follow(Arc::clone(&app), tasks.stop.clone()));
-    running.spawn(directories::run(Arc::clone(&app), tasks.stop.clone()));
     let serving = changes.serving();
     changes.follow(&app, &serve, &tasks);
 

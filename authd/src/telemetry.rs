@@ -51,7 +51,7 @@ pub struct Metric {
 }
 
 /// Every metric.
-pub const METRICS: [Metric; 15] = [
+pub const METRICS: [Metric; 14] = [
     counter(
         "authd_checks_total",
         &["dialect", "outcome"],
@@ -71,7 +71,7 @@ pub const METRICS: [Metric; 15] = [
     counter(
         "authd_revalidations_total",
         &["provider", "outcome"],
-        "People who are signed in and whom their provider was asked about again",
+        "People and sessions that their provider was asked about again: there, gone, or nothing was heard",
     ),
     counter(
         "authd_tokens_refused_total",
@@ -106,11 +106,6 @@ pub const METRICS: [Metric; 15] = [
         "authd_sessions_revoked_total",
         &[],
         "Sessions and tokens that were revoked",
-    ),
-    counter(
-        "authd_sessions_revalidated_total",
-        &["outcome"],
-        "Sessions about which a provider was asked again: renewed, ended or postponed",
     ),
     counter(
         "authd_audit_dropped_total",

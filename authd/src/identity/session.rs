@@ -95,7 +95,8 @@ pub async fn admission(
             .admit(&provider.name, &claims(user), account_role(user.role)));
     }
     let identity = store.identity_of(user.id, &provider.name).await?;
-    Ok(identity.map_or(Admission::Refused, |identity| {
+    let vouched_for = identity.filter(|identity| identity.refused_at.is_none());
+    Ok(vouched_for.map_or(Admission::Refused, |identity| {
         let said = Said::read(provider, &identity.claims);
         admitted(serving, provider, &said, user.role)
     }))
@@ -110,8 +111,8 @@ pub fn admitted(serving: &Serving, provider: &Provider, said: &Said, role: Role)
     serving.engine.admit(&provider.name, &said.claims, account_role(role))
 }
 
-/// The provider through which a key acts for its owner: that of the password where there is one, otherwise the one that spoke of them
-/// last.
+/// The provider through which a key acts for its owner: that of the password where there is one, otherwise of those that still let
+/// them in the one that spoke of them last.
 ///
 /// # Errors
 /// The database does not answer.
@@ -120,10 +121,11 @@ pub async fn home(store: &Store, serving: &Serving, user: &User) -> Result<Optio
         return Ok(serving.password_provider().map(str::to_owned));
     }
     let identities = store.identities_of(user.id).await?;
-    let declared = identities
-        .into_iter()
-        .filter(|identity| serving.engine.provider(&identity.provider).is_some());
-    Ok(declared
+    let vouching = identities.into_iter().filter(|identity| {
+        let is_declared = serving.engine.provider(&identity.provider).is_some();
+        is_declared && identity.refused_at.is_none()
+    });
+    Ok(vouching
         .max_by_key(|identity| identity.updated_at)
         .map(|identity| identity.provider))
 }

@@ -189,15 +189,9 @@ async fn attempt_once(
     arriving: Arriving<'_>,
     given: Option<Given>,
 ) -> Result<SignedIn, Error> {
-    let Arriving {
-        provider,
-        subject,
-        signed_in_at,
-        ends_at,
-        claims,
-        device,
-        ..
-    } = arriving;
+    let (provider, subject, device) = (arriving.provider, arriving.subject, arriving.device);
+    let (signed_in_at, ends_at) = (arriving.signed_in_at, arriving.ends_at);
+    let claims = arriving.claims;
     if subject.is_empty() || subject.len() > MAX_SUBJECT || claims.to_string().len() > MAX_CLAIMS {
         return Err(Error::Unusable);
     }
@@ -227,6 +221,7 @@ async fn attempt_once(
             user_id,
             claims,
             updated_at: app.now(),
+            refused_at: None,
         },
         profile: FromProvider {
             email: said.email,
@@ -310,6 +305,7 @@ pub async fn again(
     let identity = Identity {
         claims,
         updated_at: app.now(),
+        refused_at: None,
         ..known.clone()
     };
     if app.store.note_again(&identity, groups.as_deref()).await? == ClaimsChange::Changed {

@@ -52,6 +52,7 @@ pub async fn link(app: &App, provider: &Provider, user: Uuid, (subject, claims):
         user_id: user,
         claims,
         updated_at: app.now(),
+        refused_at: None,
     };
     app.store.link_identity(&identity, groups.as_deref()).await?;
     record(app, Kind::IdentityLinked, user, &provider.name);

@@ -1,46 +1,39 @@
-//! May whoever signed in through a provider outside still be here? Asked again in the background, one person after the other.
+//! May whoever signed in through a provider outside still be here? Asked again in the background.
 //!
-//! What the provider says now replaces what it said before, so that roles and groups follow it. Whoever is gone, kept out or no longer
-//! admitted loses the sessions that began there. A provider that does not answer ends nothing, and is asked again soon.
+//! What the provider says now replaces what it said before, so that roles and groups follow it. A provider that does not answer ends
+//! nothing, and is asked again soon. The database lets one replica at a time ask about somebody.
 //!
-//! Each kind of provider answers in its own way, by `ask`; when it is asked, and what follows, is the same for all.
+//! Directories are asked about people, as authd can look them up: whoever is gone or kept out loses the sessions that began there, and
+//! API keys that act through the directory open nothing until it has them again. The others are asked about sessions, with the tokens
+//! that they gave for each ([`super::oidc::refresh`]): a token that counts no more says nothing of a key.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
+use policy::snapshot::keys::ActsFor;
 use policy::snapshot::{Method, Provider};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::arrival;
+use super::directory::Directory;
+use super::oidc::refresh;
 use crate::app::App;
 use crate::audit::{Event, Kind, Outcome};
 use crate::serving::Serving;
-use crate::store::{self, Identity, Reason};
+use crate::store::{self, Identity, Revocation};
 
 /// The most people who are asked about in one round.
 const MOST: u32 = 256;
+/// How long whoever asks has a person for itself: longer than any directory may take.
+const LEASE: SignedDuration = SignedDuration::from_secs(90);
 
-/// What a provider says of somebody who is signed in.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Answer {
-    /// They are there; these are their claims.
-    There(Value),
-    /// They may not be here any more, and why, as audit lines name it.
-    Gone(&'static str),
-    /// Nothing that helps: of them, but perhaps of others.
-    Unknown,
-    /// Nothing: asking about others is of no use now.
-    Away,
-}
-
-/// Whether a provider can be asked without the person.
-#[must_use]
-pub fn can_be_asked(serving: &Serving, provider: &Provider) -> bool {
-    match &provider.method {
-        Method::Ldap(_) => serving
-            .directories
-            .get(&provider.name)
-            .is_some_and(|directory| directory.looks_up()),
-        Method::Password | Method::Oidc(_) | Method::GitHub(_) | Method::Jwt(_) => false,
-    }
+/// What was heard of somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// They are there.
+    There,
+    /// They may not be here any more.
+    Gone,
+    /// Nothing.
+    Nothing,
 }
 
 /// How a round ended.
@@ -52,92 +45,145 @@ pub enum Ended {
     GivenUp,
 }
 
+/// Whether a provider can be asked without the person.
+#[must_use]
+pub fn can_be_asked(serving: &Serving, provider: &Provider) -> bool {
+    match &provider.method {
+        Method::Ldap(_) => serving
+            .directories
+            .get(&provider.name)
+            .is_some_and(|directory| directory.looks_up()),
+        Method::Oidc(_) | Method::GitHub(_) => true,
+        Method::Password | Method::Jwt(_) => false,
+    }
+}
+
 /// Asks about everybody of whom the provider was last heard longer ago than `every`.
 pub async fn round(app: &App, serving: &Serving, provider: &Provider, every: SignedDuration) -> Ended {
-    let now = app.now();
-    let before = now.checked_sub(every).unwrap_or(now);
-    let due = match app.store.identities_due(&provider.name, before, now, MOST).await {
-        Ok(due) => due,
-        Err(error) => return broken(&provider.name, &error),
-    };
-    for identity in due {
-        let answer = ask(app, serving, provider, &identity).await;
-        let label = match &answer {
-            Answer::There(_) => "there",
-            Answer::Gone(_) => "gone",
-            Answer::Unknown | Answer::Away => "unknown",
-        };
-        metrics::counter!("authd_revalidations_total", "provider" => provider.name.clone(), "outcome" => label)
-            .increment(1);
-        let followed = match answer {
-            Answer::There(claims) => stay(app, serving, provider, identity, claims).await,
-            Answer::Gone(reason) => end(app, &identity, reason).await,
-            Answer::Unknown => Ok(()),
-            Answer::Away => return Ended::GivenUp,
-        };
-        if let Err(error) = followed {
-            return broken(&provider.name, &error);
+    let asked = match serving.directories.get(&provider.name) {
+        Some(directory) => {
+            let round = Round {
+                app,
+                serving,
+                provider,
+                directory,
+            };
+            round.ask(app.now().checked_sub(every).unwrap_or(Timestamp::MIN)).await
         }
-    }
-    Ended::Done
+        None => refresh::round(app, serving, &provider.name).await.map(|_| Ended::Done),
+    };
+    asked.unwrap_or_else(|error| {
+        tracing::warn!(provider = provider.name, error = %error, "whoever is signed in was not asked about again");
+        Ended::GivenUp
+    })
 }
 
-/// Asks about one person, in the way of the provider's kind.
-async fn ask(app: &App, serving: &Serving, provider: &Provider, identity: &Identity) -> Answer {
-    match &provider.method {
-        Method::Ldap(_) => {
-            let Some(directory) = serving.directories.get(&provider.name) else {
-                return Answer::Away;
-            };
-            match directory.look_up(&identity.subject, app.now()).await {
-                Ok(person) => Answer::There(json!(person.claims)),
-                Err(failure) if failure.is_of_the_person() => Answer::Gone(failure.reason()),
-                Err(failure) => {
-                    super::ldap::complain(&provider.name, &failure);
-                    if failure.is_of_the_directory() {
-                        Answer::Away
-                    } else {
-                        Answer::Unknown
-                    }
-                }
+/// Counts what was heard.
+pub fn count(provider: &str, heard: Heard) {
+    let label = match heard {
+        Heard::There => "there",
+        Heard::Gone => "gone",
+        Heard::Nothing => "nothing",
+    };
+    metrics::counter!("authd_revalidations_total", "provider" => provider.to_owned(), "outcome" => label).increment(1);
+}
+
+/// A round of a directory.
+#[derive(Clone, Copy)]
+struct Round<'a> {
+    app: &'a App,
+    serving: &'a Serving,
+    provider: &'a Provider,
+    directory: &'a Directory,
+}
+
+impl Round<'_> {
+    async fn ask(self, before: Timestamp) -> Result<Ended, store::Error> {
+        let (store, now) = (&self.app.store, self.app.now());
+        let mut due = store.identities_due(&self.provider.name, before, now, MOST).await?;
+        due.extend(self.owners(before).await?);
+        for identity in due {
+            let until = now.checked_add(LEASE).unwrap_or(Timestamp::MAX);
+            if store.take_identity(&identity, self.app.now(), until).await?
+                && self.ask_about(identity).await? == Ended::GivenUp
+            {
+                return Ok(Ended::GivenUp);
             }
         }
-        Method::Password | Method::Oidc(_) | Method::GitHub(_) | Method::Jwt(_) => Answer::Away,
+        Ok(Ended::Done)
     }
-}
 
-/// Takes over what the provider says now, and ends the sessions of somebody whom that does not admit.
-async fn stay(
-    app: &App,
-    serving: &Serving,
-    provider: &Provider,
-    identity: Identity,
-    claims: Value,
-) -> Result<(), store::Error> {
-    match arrival::again(app, serving, provider, &identity, claims).await {
-        Ok(()) => Ok(()),
-        Err(arrival::Error::Unavailable(error)) => Err(error),
-        Err(error) => end(app, &identity, error.reason()).await,
+    /// Those in whose name keys of ApiKey resources act.
+    async fn owners(self, before: Timestamp) -> Result<Vec<Identity>, store::Error> {
+        let mut due = Vec::new();
+        for key in self.serving.engine.keys() {
+            let ActsFor::User(email) = key.acts_for() else { continue };
+            let Some(user) = self.app.store.user_by_email(email).await? else {
+                continue;
+            };
+            let identity = self.app.store.identity_of(user.id, &self.provider.name).await?;
+            due.extend(identity.filter(|identity| identity.updated_at <= before));
+        }
+        Ok(due)
     }
-}
 
-async fn end(app: &App, identity: &Identity, reason: &'static str) -> Result<(), store::Error> {
-    let (provider, user) = (&identity.provider, identity.user_id);
-    let ended = app
-        .store
-        .revoke_sessions_through(provider, user, Reason::ProviderRefused, app.now())
-        .await?;
-    app.revoke(&ended);
-    app.audit.record(Event {
-        reason: Some(reason),
-        subject_id: Some(user.to_string()),
-        method: Some(provider.clone()),
-        ..Event::new(app.now(), Kind::Revoked, Outcome::Success)
-    });
-    Ok(())
-}
+    async fn ask_about(self, identity: Identity) -> Result<Ended, store::Error> {
+        let answer = self.directory.look_up(&identity.subject, self.app.now()).await;
+        let (heard, ended) = match answer {
+            Ok(person) => {
+                self.stay(&identity, json!(person.claims)).await?;
+                (Heard::There, Ended::Done)
+            }
+            Err(failure) if failure.is_of_the_person() => {
+                self.refuse(&identity, failure.reason()).await?;
+                (Heard::Gone, Ended::Done)
+            }
+            Err(failure) => {
+                super::ldap::complain(&self.provider.name, &failure);
+                if failure.is_of_the_directory() {
+                    self.app.store.give_back_identity(&identity).await?;
+                    (Heard::Nothing, Ended::GivenUp)
+                } else {
+                    (Heard::Nothing, Ended::Done)
+                }
+            }
+        };
+        count(&self.provider.name, heard);
+        Ok(ended)
+    }
 
-fn broken(provider: &str, error: &store::Error) -> Ended {
-    tracing::warn!(provider, error = %error, "whoever is signed in was not asked about again");
-    Ended::GivenUp
+    /// Takes over what the directory says now, and ends the sessions of somebody whom that does not admit.
+    async fn stay(self, identity: &Identity, claims: serde_json::Value) -> Result<(), store::Error> {
+        match arrival::again(self.app, self.serving, self.provider, identity, claims).await {
+            Ok(()) => Ok(()),
+            Err(arrival::Error::Unavailable(error)) => Err(error),
+            Err(error) => {
+                let ended = self.app.store.revoke_sessions_through(identity, self.app.now()).await?;
+                if !ended.is_empty() {
+                    self.record(identity, &ended, error.reason());
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Lets somebody do nothing through the directory any more.
+    async fn refuse(self, identity: &Identity, reason: &'static str) -> Result<(), store::Error> {
+        let ended = self.app.store.refuse_identity(identity, self.app.now()).await?;
+        self.app.accounts_changed();
+        if identity.refused_at.is_none() || !ended.is_empty() {
+            self.record(identity, &ended, reason);
+        }
+        Ok(())
+    }
+
+    fn record(self, identity: &Identity, ended: &[Revocation], reason: &'static str) {
+        self.app.revoke(ended);
+        self.app.audit.record(Event {
+            reason: Some(reason),
+            subject_id: Some(identity.user_id.to_string()),
+            method: Some(identity.provider.clone()),
+            ..Event::new(self.app.now(), Kind::Revoked, Outcome::Success)
+        });
+    }
 }

@@ -65,18 +65,28 @@ impl Store {
         Ok(query.fetch_optional(&self.readers).await?)
     }
 
-    /// Takes at most so many grants that are due, until `until`: nobody else gets them before.
+    /// Takes at most so many of a provider's grants that are due, until `until`: nobody else gets them before.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
-    pub async fn lease_due_grants(&self, most: u32, now: Timestamp, until: Timestamp) -> Result<Vec<Grant>, Error> {
+    pub async fn lease_due_grants(
+        &self,
+        provider: &str,
+        most: u32,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<Grant>, Error> {
         let mut transaction = self.begin(&[Lock::Leases]).await?;
-        let leased = sql("UPDATE grants SET leased_until = $2 WHERE session_id IN (
-                 SELECT session_id FROM grants WHERE due_at <= $1 AND leased_until <= $1 ORDER BY due_at LIMIT $3)
-             RETURNING *")
+        let leased = sql(
+            "UPDATE grants SET leased_until = $2 WHERE session_id IN (
+                 SELECT session_id FROM grants WHERE provider = $4 AND due_at <= $1 AND leased_until <= $1
+                 ORDER BY due_at LIMIT $3)
+             RETURNING *",
+        )
         .bind(now)
         .bind(until)
         .bind(i64::from(most))
+        .bind(provider)
         .fetch_all(&mut transaction)
         .await?;
         transaction.commit().await?;

@@ -30,12 +30,14 @@ pub struct Identity {
     pub claims: Value,
     /// When the provider said so.
     pub updated_at: Timestamp,
+    /// Since when it says that the person may not be here; `None`: they may.
+    pub refused_at: Option<Timestamp>,
 }
 
 /// Whether a provider says something else than before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClaimsChange {
-    /// The identity is new, or its claims are not what they were.
+    /// The identity is new, its claims are not what they were, or the person may be here again.
     Changed,
     /// The claims are what they were, in whatever order.
     Same,
@@ -153,7 +155,7 @@ impl Store {
     }
 }
 
-/// Notes what a provider says of a person, within the caller's transaction.
+/// Notes what a provider says of a person, within the caller's transaction. Whoever asked about them has them no longer.
 pub(super) async fn write(transaction: &mut Transaction, identity: &Identity) -> Result<ClaimsChange, Error> {
     let before: Option<Identity> = sql("SELECT * FROM identities WHERE provider = $1 AND subject = $2")
         .bind(&identity.provider)
@@ -162,8 +164,10 @@ pub(super) async fn write(transaction: &mut Transaction, identity: &Identity) ->
         .await?;
     // Another account's stays what it is, also where that took it since.
     let written = sql(
-        "INSERT INTO identities (provider, subject, user_id, claims, updated_at) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (provider, subject) DO UPDATE SET claims = excluded.claims, updated_at = excluded.updated_at
+        "INSERT INTO identities (provider, subject, user_id, claims, updated_at, refused_at)
+         VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (provider, subject) DO UPDATE SET claims = excluded.claims, updated_at = excluded.updated_at,
+             refused_at = excluded.refused_at, leased_until = 0
              WHERE identities.user_id = excluded.user_id",
     )
     .bind(&identity.provider)
@@ -171,12 +175,15 @@ pub(super) async fn write(transaction: &mut Transaction, identity: &Identity) ->
     .bind(identity.user_id)
     .bind(identity.claims.to_string())
     .bind(identity.updated_at)
+    .bind(identity.refused_at)
     .execute(transaction)
     .await?;
     if written == 0 {
         return Err(Error::Conflict);
     }
-    let same = before.is_some_and(|before| before.claims == identity.claims);
+    let same = before.is_some_and(|before| {
+        before.claims == identity.claims && before.refused_at.is_some() == identity.refused_at.is_some()
+    });
     Ok(if same {
         ClaimsChange::Same
     } else {
@@ -219,6 +226,7 @@ impl FromRow for Identity {
             user_id: row.id("user_id")?,
             claims: serde_json::from_str(&claims).map_err(|cause| undecodable("claims", cause))?,
             updated_at: row.time("updated_at")?,
+            refused_at: row.optional_time("refused_at")?,
         })
     }
 }

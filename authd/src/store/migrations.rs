@@ -14,6 +14,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "failed_guesses", include_str!("migrations/0003_failed_guesses.sql")),
     (4, "signed_in_at", include_str!("migrations/0004_signed_in_at.sql")),
     (5, "replicas", include_str!("migrations/0005_replicas.sql")),
+    (6, "refused", include_str!("migrations/0006_refused.sql")),
 ];
 
 /// Every migration, ready to be applied.

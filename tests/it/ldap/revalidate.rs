@@ -1,7 +1,7 @@
 //! Whoever is signed in is looked up again, and is out once the directory no longer has them.
 
 use serde_json::Value;
-use tests::http::get;
+use tests::http::{get, post};
 use tests::ldap::OpenLdap;
 use tests::ldap::open_ldap::BASE;
 use tests::resources::ROOMY;
@@ -93,6 +93,67 @@ async fn a_session_ends_when_the_person_is_gone_disabled_or_no_longer_admitted()
         .await;
     }
     assert_eq!(world.me(&ann).await, 200);
+}
+
+#[tokio::test]
+async fn an_api_key_opens_nothing_while_the_directory_does_not_have_its_owner() {
+    let (server, world) = company().await;
+    let owned = "apiVersion: authd.dev/v1alpha1
+kind: ApiKey
+metadata: {name: anns, namespace: demo}
+spec: {owner: {user: ann@example.test}, secretName: anns}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: anns, namespace: demo}
+stringData: {api-key: sk-000102030405060708090a0b0c0d0e0f}
+";
+    world.folder.write("anns.yaml", owned);
+    let made = async |name: &str| {
+        let token = token(&world, name).await;
+        let key = post(world.auths("api_key"))
+            .bearer(&token)
+            .send()
+            .await
+            .expect("make", 200)
+            .text("api_key");
+        // No session goes on: the key alone has its owner asked about.
+        post(world.auths("signout"))
+            .bearer(&token)
+            .send()
+            .await
+            .expect("sign out", 200);
+        key
+    };
+    let (anns, bobs) = (made("ann").await, made("bob").await);
+    let declared = "sk-000102030405060708090a0b0c0d0e0f";
+    for key in [&anns, &bobs, declared] {
+        gate(&world, key, "/", 200).await;
+    }
+    let lock = "add: pwdAccountLockedTime\npwdAccountLockedTime: 000001010000Z";
+    server.change(&modify("uid=ann,ou=people", lock));
+    for key in [&*anns, declared] {
+        gate(&world, key, "/", 401).await;
+    }
+    assert_eq!(world.forward("GET", "/").bearer(&bobs).send().await.status, 200);
+    // It is one piece of news, however often the directory says so.
+    let said = || {
+        let log = world.authd.log();
+        let events = log.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        events
+            .filter(|event| event["event"] == "Revoked" && event["reason"] == "AccountDisabled")
+            .count()
+    };
+    wait::until("it is in the audit", || {
+        let count = said();
+        async move { if count == 1 { Ok(()) } else { Err(count.to_string()) } }
+    })
+    .await;
+    server.change(&modify("uid=ann,ou=people", "delete: pwdAccountLockedTime"));
+    for key in [&*anns, declared] {
+        gate(&world, key, "/", 200).await;
+    }
+    assert_eq!(said(), 1);
 }
 
 #[tokio::test]

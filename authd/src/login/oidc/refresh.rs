@@ -14,6 +14,7 @@ use super::held::{Held, due};
 use super::{Error, Peer, id_token, userinfo, vouch};
 use crate::app::App;
 use crate::audit::{Event, Kind, Outcome};
+use crate::login::revalidate::{self, Heard};
 use crate::login::{arrival, github};
 use crate::serving::Serving;
 use crate::store::{self, Grant, Identity, Reason, Renewal};
@@ -27,38 +28,39 @@ const LEASE: SignedDuration = SignedDuration::from_secs(60);
 /// When to ask again where nothing was to be learned.
 const PAUSE: SignedDuration = SignedDuration::from_secs(60);
 
-/// Asks about every session that is due, and returns how many were.
+/// Asks a provider about every session that is due, and returns how many were.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn round(app: &App, serving: &Serving) -> Result<usize, store::Error> {
+pub async fn round(app: &App, serving: &Serving, provider: &str) -> Result<usize, store::Error> {
     let now = app.now();
-    let leased = app.store.lease_due_grants(ROUND, now, after(now, LEASE)).await?;
+    let leased = app
+        .store
+        .lease_due_grants(provider, ROUND, now, after(now, LEASE))
+        .await?;
     let count = leased.len();
     stream::iter(leased)
         .for_each_concurrent(AT_ONCE, |grant| async move {
             let session = grant.session;
             let outcome = again(app, serving, grant).await;
-            settle(app, session, outcome).await;
+            settle(app, provider, session, outcome).await;
         })
         .await;
     Ok(count)
 }
 
 /// Does what follows from an answer.
-async fn settle(app: &App, session: uuid::Uuid, outcome: Result<(), Error>) {
-    let (label, done) = match outcome {
-        Ok(()) => ("renewed", Ok(())),
-        Err(error) if ends(&error) => ("ended", end(app, session, error.reason()).await),
+async fn settle(app: &App, provider: &str, session: uuid::Uuid, outcome: Result<(), Error>) {
+    let (heard, done) = match outcome {
+        Ok(()) => (Heard::There, Ok(())),
+        Err(error) if ends(&error) => (Heard::Gone, end(app, session, error.reason()).await),
         Err(error) => {
             tracing::warn!(session = %session, reason = error.reason(), error = %error, "a session was not asked about: it goes on");
-            (
-                "postponed",
-                app.store.postpone_grant(session, after(app.now(), PAUSE)).await,
-            )
+            let later = app.store.postpone_grant(session, after(app.now(), PAUSE)).await;
+            (Heard::Nothing, later)
         }
     };
-    metrics::counter!("authd_sessions_revalidated_total", "outcome" => label).increment(1);
+    revalidate::count(provider, heard);
     if let Err(error) = done {
         tracing::warn!(session = %session, error = %error, "what a provider said of a session was not written down");
     }
@@ -125,6 +127,7 @@ async fn again(app: &App, serving: &Serving, grant: Grant) -> Result<(), Error> 
         identity: claims.map(|claims| Identity {
             claims: Value::Object(claims),
             updated_at: app.now(),
+            refused_at: None,
             ..identity
         }),
     };

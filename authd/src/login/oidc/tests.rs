@@ -349,7 +349,7 @@ async fn revalidated(stand: &Stand, peer: &Peer) -> usize {
     stand.advance("16m");
     peer.script().now += 16 * 60;
     let serving = stand.app.serving().unwrap();
-    super::refresh::round(&stand.app, &serving).await.unwrap()
+    super::refresh::round(&stand.app, &serving, "corporate").await.unwrap()
 }
 
 async fn signed_in(stand: &Stand, peer: &Peer) -> String {

@@ -207,6 +207,7 @@ async fn a_deleted_user_leaves_nothing_but_revocations() {
         user_id: user.id,
         claims: serde_json::json!({}),
         updated_at: at(0),
+        refused_at: None,
     };
     fixture.store.upsert_identity(&identity).await.unwrap();
     fixture

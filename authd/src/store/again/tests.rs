@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::store::tests::{Fixture, at, fixture};
-use crate::store::{NewSession, User};
+use crate::store::{NewKey, NewSession, User};
 
 fn identity(user: &User, minutes: i64) -> Identity {
     Identity {
@@ -11,6 +11,7 @@ fn identity(user: &User, minutes: i64) -> Identity {
         user_id: user.id,
         claims: json!({"groups": ["staff"]}),
         updated_at: at(minutes),
+        refused_at: None,
     }
 }
 
@@ -78,19 +79,90 @@ async fn what_is_said_again_is_noted_whole_and_makes_nobody_due() {
 }
 
 #[tokio::test]
+async fn who_has_a_key_is_due_without_a_session_and_until_it_expires() {
+    let fixture = fixture().await;
+    let alice = fixture.user("alice@example.com").await;
+    fixture.store.upsert_identity(&identity(&alice, 1)).await.unwrap();
+    assert_eq!(due(&fixture, 2, 5).await, Vec::<String>::new(), "control");
+    let key = NewKey {
+        expires_at: Some(at(30)),
+        ..fixture.new_key(alice.id)
+    };
+    fixture.store.create_key(&key).await.unwrap();
+    assert_eq!(due(&fixture, 2, 5).await, ["id of alice@example.com"]);
+    assert_eq!(due(&fixture, 2, 30).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn of_many_who_ask_about_somebody_one_does() {
+    let fixture = fixture().await;
+    let alice = somebody(&fixture, "alice@example.com", 1).await;
+    let (store, alice) = (&fixture.store, identity(&alice, 1));
+    assert!(store.take_identity(&alice, at(5), at(7)).await.unwrap());
+    assert!(!store.take_identity(&alice, at(6), at(8)).await.unwrap());
+    assert_eq!(due(&fixture, 2, 6).await, Vec::<String>::new());
+    assert!(
+        store.take_identity(&alice, at(7), at(9)).await.unwrap(),
+        "it never came back"
+    );
+    store.give_back_identity(&alice).await.unwrap();
+    assert_eq!(due(&fixture, 2, 7).await, ["id of alice@example.com"]);
+    // What is heard gives it back, too.
+    assert!(store.take_identity(&alice, at(7), at(90)).await.unwrap());
+    let again = Identity {
+        updated_at: at(8),
+        ..alice.clone()
+    };
+    store.note_again(&again, None).await.unwrap();
+    assert_eq!(due(&fixture, 8, 9).await, ["id of alice@example.com"]);
+    // Another has asked since this one read who is due.
+    assert!(!store.take_identity(&alice, at(8), at(9)).await.unwrap());
+}
+
+#[tokio::test]
 async fn whoever_is_gone_loses_the_sessions_that_began_there_and_no_others() {
     let fixture = fixture().await;
     let alice = somebody(&fixture, "alice@example.com", 1).await;
     let other = fixture.session(alice.id).await;
     let bob = somebody(&fixture, "bob@example.com", 1).await;
-    let ended = fixture
-        .store
-        .revoke_sessions_through("corporate", alice.id, Reason::ProviderRefused, at(2))
+    let store = &fixture.store;
+    let ended = store
+        .revoke_sessions_through(&identity(&alice, 1), at(2))
         .await
         .unwrap();
     assert_eq!(ended.len(), 1);
-    let left: Vec<_> = fixture.store.sessions_of(alice.id, at(2)).await.unwrap();
+    let left: Vec<_> = store.sessions_of(alice.id, at(2)).await.unwrap();
     assert_eq!(left.iter().map(|session| session.id).collect::<Vec<_>>(), [other.id]);
-    assert_eq!(fixture.store.sessions_of(bob.id, at(2)).await.unwrap().len(), 1);
-    assert_eq!(fixture.store.load_active_revocations(at(2)).await.unwrap(), ended);
+    assert_eq!(store.sessions_of(bob.id, at(2)).await.unwrap().len(), 1);
+    assert_eq!(store.load_active_revocations(at(2)).await.unwrap(), ended);
+    assert_eq!(
+        store
+            .identity_of(alice.id, "corporate")
+            .await
+            .unwrap()
+            .unwrap()
+            .refused_at,
+        None
+    );
+}
+
+#[tokio::test]
+async fn who_is_refused_stays_so_until_the_provider_has_them_again() {
+    let fixture = fixture().await;
+    let alice = somebody(&fixture, "alice@example.com", 1).await;
+    let store = &fixture.store;
+    let known = async || store.identity_of(alice.id, "corporate").await.unwrap().unwrap();
+    assert_eq!(store.refuse_identity(&known().await, at(2)).await.unwrap().len(), 1);
+    assert_eq!(
+        (known().await.refused_at, known().await.updated_at),
+        (Some(at(2)), at(2))
+    );
+    // Asked again, it says the same: since when does not change.
+    assert_eq!(store.refuse_identity(&known().await, at(3)).await.unwrap().len(), 0);
+    assert_eq!(
+        (known().await.refused_at, known().await.updated_at),
+        (Some(at(2)), at(3))
+    );
+    let change = store.note_again(&identity(&alice, 4), None).await.unwrap();
+    assert_eq!((known().await.refused_at, change), (None, ClaimsChange::Changed));
 }

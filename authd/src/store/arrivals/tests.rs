@@ -13,6 +13,7 @@ fn arrival(fixture: &Fixture, user: Uuid, account: Account) -> Arrival {
             user_id: user,
             claims: json!({}),
             updated_at: at(1),
+            refused_at: None,
         },
         groups: Some(vec!["staff".to_owned()]),
         profile: FromProvider::default(),

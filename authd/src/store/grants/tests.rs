@@ -40,7 +40,9 @@ async fn a_grant_that_is_due_is_taken_by_one() {
         fixture.store.grant_of(first.session).await.unwrap(),
         Some(first.clone())
     );
-    let lease = |now: i64| fixture.store.lease_due_grants(5, at(now), at(now + 2));
+    let lease = |now: i64| fixture.store.lease_due_grants("corporate", 5, at(now), at(now + 2));
+    let elsewhere = fixture.store.lease_due_grants("elsewhere", 5, at(10), at(12));
+    assert!(elsewhere.await.unwrap().is_empty(), "another provider's");
     assert!(lease(9).await.unwrap().is_empty(), "not due");
     assert_eq!(lease(10).await.unwrap(), std::slice::from_ref(&first));
     assert!(lease(11).await.unwrap().is_empty(), "somebody has it");
@@ -74,6 +76,7 @@ async fn c11_a_session_that_ended_while_its_grant_was_renewed_stays_ended() {
             user_id: user,
             claims: json!({"groups": ["x"]}),
             updated_at: at(10),
+            refused_at: None,
         }),
         groups: Some(vec!["x".to_owned()]),
     };

@@ -10,6 +10,7 @@ fn identity(user: Uuid, claims: Value) -> Identity {
         user_id: user,
         claims,
         updated_at: at(0),
+        refused_at: None,
     }
 }
 
