@@ -1,5 +1,7 @@
 //! Signing in with a directory, from the form to the session: who gets which account, what a refusal tells, and when a session ends.
 
+mod authority;
+mod example;
 mod page;
 mod revalidate;
 

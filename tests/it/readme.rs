@@ -68,6 +68,8 @@ impl Ports {
 /// What a README has started, and how much of it was seen to be true.
 pub(crate) struct Told {
     ports: Ports,
+    /// What answers once all of them are ready, by its port in the README.
+    answers: Vec<(&'static str, &'static str)>,
     folder: TempDir,
     running: Vec<Process>,
     /// Lines that it shows, and that were found.
@@ -85,14 +87,14 @@ impl Told {
         self.ports.of(port)
     }
 
-    fn copy(&self, example: &str) {
+    fn copy(&self, example: &str, change: &dyn Fn(&str) -> String) {
         let to = self.folder.path().join("examples").join(example);
         std::fs::create_dir_all(&to).unwrap();
         for entry in std::fs::read_dir(repository().join("examples").join(example)).unwrap() {
             let file = entry.unwrap().path();
             let copied = to.join(file.file_name().unwrap());
             std::fs::copy(&file, &copied).unwrap();
-            let text = self.ports.put(&std::fs::read_to_string(&file).unwrap());
+            let text = change(&self.ports.put(&std::fs::read_to_string(&file).unwrap()));
             std::fs::write(&copied, text.replace("cost: 12", "cost: 10")).unwrap();
         }
     }
@@ -122,12 +124,17 @@ impl Told {
         let more = if text.contains(" serve ") { &*listeners } else { "" };
         let text = text.trim_end().replace(" 8090", &format!(" {}", self.ports.of("8090")));
         let text = text.replace("upstream.py", &format!("upstream.py {}", self.ports.of("8090")));
+        self.answers.push(match text.split_once(' ') {
+            Some(("nginx", _)) => ("8000", "/"),
+            _ if text.contains(" serve ") => ("9090", "/readyz"),
+            _ => ("8090", "/"),
+        });
         let started = Process::start(&mut self.command(&format!("exec {text}{more}"), programs));
         self.running.push(started);
     }
 
     async fn run(&self, text: &str, programs: &Path) -> String {
-        for (port, path) in [("8000", "/"), ("9090", "/readyz"), ("8090", "/")] {
+        for (port, path) in &self.answers {
             let url = format!("http://127.0.0.1:{}{path}", self.ports.of(port));
             wait::until("everything answers", || http::get(&url).attempt()).await;
         }
@@ -144,20 +151,26 @@ impl Told {
 
 /// Does what the README of an example below `examples/` says, with the quickstart beside it.
 pub(crate) async fn told(example: &str) -> Told {
+    told_with(example, &str::to_owned).await
+}
+
+/// The same, with something of ours in place of what the files and the README name.
+pub(crate) async fn told_with(example: &str, change: &dyn Fn(&str) -> String) -> Told {
     let folder = tempfile::tempdir().unwrap();
     let (ports, running) = (Ports::free(), Vec::new());
     let mut told = Told {
         ports,
+        answers: Vec::new(),
         folder,
         running,
         shown: 0,
     };
-    told.copy("quickstart");
-    told.copy(example);
+    told.copy("quickstart", &str::to_owned);
+    told.copy(example, change);
     // What `tests/run` has installed for it.
     let programs = cache().join(example).join("bin");
     let readme = repository().join("examples").join(example).join("README.md");
-    let readme = told.ports.put(&std::fs::read_to_string(readme).unwrap());
+    let readme = change(&told.ports.put(&std::fs::read_to_string(readme).unwrap()));
     let program = authd::program().display().to_string();
     let mut output = String::new();
     for Block { label, text } in blocks(&readme) {

@@ -65,14 +65,37 @@ async fn g01_g02_an_empty_password_is_sent_nowhere() {
 }
 
 #[tokio::test]
-async fn g06_somebody_who_is_unknown_is_as_much_work_as_a_wrong_password() {
-    let (server, directory) = lying(|_| None).await;
+async fn f02_g06_whatever_is_wrong_with_somebody_is_as_much_work_as_a_wrong_password() {
+    let locked = |question: &Question| {
+        let is_search = question.kind == SEARCH && contains(question, b"cal");
+        let said = || {
+            let attributes = [
+                ("entryUUID", "x"),
+                ("uid", "cal"),
+                ("pwdAccountLockedTime", "000001010000Z"),
+            ];
+            [entry(question, "uid=cal", &attributes), result(question, 0)].concat()
+        };
+        let is_bind = question.kind == BIND && contains(question, b"cal");
+        is_search
+            .then(said)
+            .or_else(|| is_bind.then(|| result(question, 49)))
+            .map(Say::This)
+    };
+    let (server, directory) = lying(locked).await;
+    // The first of all connects.
     assert_eq!(reason(&directory, "ann", "wrong").await, "UserBindRefused");
-    let begun = server.asked();
-    assert_eq!(reason(&directory, "ann", "wrong").await, "UserBindRefused");
-    let wrong = server.asked() - begun;
-    assert_eq!(reason(&directory, "bob", "wrong").await, "UnknownUser");
-    assert_eq!(server.asked() - begun - wrong, wrong);
+    let mut work = Vec::new();
+    for (name, expected) in [
+        ("ann", "UserBindRefused"),
+        ("bob", "UnknownUser"),
+        ("cal", "AccountLocked"),
+    ] {
+        let begun = server.asked();
+        assert_eq!(reason(&directory, name, "wrong").await, expected, "{name}");
+        work.push(server.asked() - begun);
+    }
+    assert_eq!(work, [3, 3, 3], "a search, a bind as them or nobody, a bind as ours");
 }
 
 #[tokio::test]
