@@ -281,6 +281,7 @@ impl App {
     }
 }
 
+/// Puts a revocation into memory.
 fn put(revocations: &Revocations, revocation: Revocation) {
     let kind = match revocation.kind {
         RevocationKind::Session => Revoked::Session,

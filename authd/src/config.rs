@@ -1,11 +1,14 @@
 //! The command line.
 
+mod sessions;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use database::{Backup, Database, Migrate, Restore};
+pub use sessions::{EndSessions, SessionList, Sessions};
 
 mod database;
 
@@ -62,6 +65,9 @@ pub enum Verb {
                       The file stays as it is. A password is better given in AUTHD_POSTGRES_URL than where others see it."
     )]
     Migrate(Migrate),
+    /// Show where people are signed in, and sign them out.
+    #[command(subcommand)]
+    Sessions(Sessions),
 }
 
 /// `authd signing-keys`.

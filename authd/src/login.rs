@@ -2,6 +2,7 @@
 
 pub mod arrival;
 pub mod change_password;
+pub mod devices;
 pub mod directory;
 mod github;
 pub mod hashing;

@@ -135,7 +135,7 @@ const ROUTES: &[Route] = &[
         "delete",
         "/api/v1/auths/sessions",
         "any",
-        "Sign out everywhere but here",
+        "Sign out everywhere but here; with `?here=ends` here too",
         None,
         answers::<Ended>(),
     ),
@@ -192,6 +192,30 @@ const ROUTES: &[Route] = &[
         "/api/v1/users/{id}",
         "admin",
         "Delete an account",
+        None,
+        answers::<bool>(),
+    ),
+    Route(
+        "get",
+        "/api/v1/users/{id}/sessions",
+        "admin",
+        "List the devices on which somebody is signed in",
+        None,
+        answers::<Devices>(),
+    ),
+    Route(
+        "delete",
+        "/api/v1/users/{id}/sessions",
+        "admin",
+        "Sign somebody out everywhere",
+        None,
+        answers::<Ended>(),
+    ),
+    Route(
+        "delete",
+        "/api/v1/users/{id}/sessions/{session}",
+        "admin",
+        "Sign somebody out on one device",
         None,
         answers::<bool>(),
     ),
@@ -273,10 +297,13 @@ fn operation(Route(_, path, who, summary, body, answer): &Route, generator: &mut
         if *who != "public" {
             operation.insert("security".to_owned(), json!([{"bearer": []}, {"cookie": []}]));
         }
-        if path.contains("{id}") {
-            let id =
-                json!([{"name": "id", "in": "path", "required": true, "schema": {"type": "string", "format": "uuid"}}]);
-            operation.insert("parameters".to_owned(), id);
+        let ids: Vec<Value> = ["id", "session"]
+            .into_iter()
+            .filter(|name| path.contains(&format!("{{{name}}}")))
+            .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string", "format": "uuid"}}))
+            .collect();
+        if !ids.is_empty() {
+            operation.insert("parameters".to_owned(), Value::Array(ids));
         }
         if let Some(body) = body {
             let schema = json!({"$ref": format!("#/components/schemas/{body}")});
@@ -329,7 +356,7 @@ mod tests {
 
     #[test]
     fn every_route_of_the_router_is_documented() {
-        let router = include_str!("router.rs");
+        let router: String = include_str!("router.rs").split_whitespace().collect();
         for Route(_, path, ..) in ROUTES {
             let inner = path.strip_prefix("/api/v1/auths").unwrap_or(path);
             let routed = [path, inner]
@@ -338,8 +365,9 @@ mod tests {
             assert!(routed, "{path} is documented and not routed");
         }
         let routes = router
-            .lines()
-            .filter_map(|line| line.trim().strip_prefix(".route(\"")?.split('"').next());
+            .split(".route(\"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next());
         for route in routes.filter(|route| route.starts_with("/api") || route.starts_with("/.well")) {
             let known = route.contains("{*rest}") || ROUTES.iter().any(|Route(_, path, ..)| path.ends_with(route));
             assert!(known, "{route} is routed and not documented");

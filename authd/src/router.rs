@@ -26,26 +26,17 @@ const DEADLINE: Duration = Duration::from_secs(30);
 
 /// What people and programs reach.
 pub fn public(app: Arc<App>) -> Router {
-    let auths = Router::new()
-        .route("/signin", post(sign_in::sign_in))
-        .route("/ldap", post(ldap::sign_in))
-        .route("/signup", post(sign_in::sign_up))
-        .route("/signout", post(sign_in::sign_out))
-        .route("/add", post(sign_in::add))
-        .route("/update/profile", post(profile::update))
-        .route("/update/password", post(profile::update_password))
-        .route("/api_key", post(keys::create).get(keys::list).delete(keys::delete_all))
-        .route("/api_key/{id}", delete(keys::delete))
-        .route("/sessions", get(sessions::list).delete(sessions::end_all_others))
-        .route("/sessions/{id}", delete(sessions::end_one))
-        .route("/admin/details", get(profile::admin_details))
-        .route("/admin/config", get(config::effective).post(config::read_only));
     Router::new()
         .route("/api/v1/auths/", get(profile::me))
-        .nest("/api/v1/auths", auths)
+        .nest("/api/v1/auths", auths())
         .route("/api/v1/users/", get(users::list))
         .route("/api/v1/users/{id}/update", post(users::update))
         .route("/api/v1/users/{id}", delete(users::delete))
+        .route(
+            "/api/v1/users/{id}/sessions",
+            get(sessions::list_of).delete(sessions::end_all_of),
+        )
+        .route("/api/v1/users/{id}/sessions/{session}", delete(sessions::end_one_of))
         .route("/api/config", get(config::public))
         .route("/api/{*rest}", axum::routing::any(no_such_route))
         .route("/.well-known/jwks.json", get(well_known::key_set))
@@ -86,6 +77,24 @@ pub fn public(app: Arc<App>) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(Arc::clone(&app), safe_headers))
         .with_state(app)
+}
+
+/// What people do about their own accounts, below `/api/v1/auths`.
+fn auths() -> Router<Arc<App>> {
+    Router::new()
+        .route("/signin", post(sign_in::sign_in))
+        .route("/ldap", post(ldap::sign_in))
+        .route("/signup", post(sign_in::sign_up))
+        .route("/signout", post(sign_in::sign_out))
+        .route("/add", post(sign_in::add))
+        .route("/update/profile", post(profile::update))
+        .route("/update/password", post(profile::update_password))
+        .route("/api_key", post(keys::create).get(keys::list).delete(keys::delete_all))
+        .route("/api_key/{id}", delete(keys::delete))
+        .route("/sessions", get(sessions::list).delete(sessions::end_own))
+        .route("/sessions/{id}", delete(sessions::end_one))
+        .route("/admin/details", get(profile::admin_details))
+        .route("/admin/config", get(config::effective).post(config::read_only))
 }
 
 /// What operators reach.

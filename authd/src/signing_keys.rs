@@ -3,16 +3,16 @@
 //! It works on the folder, whether a server runs or not; a server looks at the folder by itself
 //! ([`crate::token::KeyRing::look_again`]).
 
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{bail, ensure};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::clock::Clock;
 use crate::config::{KeyList, KeyRevocation, Output, SigningKeys};
+use crate::data_folder;
 use crate::print;
 use crate::random::Random;
 use crate::token::keys::{Key, Schedule, State};
@@ -74,14 +74,7 @@ fn open(data: &Path, now: Timestamp) -> anyhow::Result<KeyRing> {
             folder.display()
         );
     }
-    let owner = std::fs::metadata(&folder)
-        .with_context(|| format!("`{}`", folder.display()))?
-        .uid();
-    ensure!(
-        owner == rustix::process::geteuid().as_raw(),
-        "`{}` belongs to user {owner}: run this as that user, or the server cannot read what it writes",
-        folder.display()
-    );
+    data_folder::ours(&folder)?;
     // Nothing is due here but what a revocation needs.
     let schedule = Schedule {
         rotate_every: None,

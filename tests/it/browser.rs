@@ -89,6 +89,22 @@ async fn somebody_without_the_role_is_told_so_and_may_come_as_somebody_else() {
 }
 
 #[tokio::test]
+async fn somebody_signs_out_everywhere() {
+    let site = behind_nginx().await;
+    let elsewhere = site.world.sign_in(&site.ann.email, PASSWORD).await;
+    through(&site, Visit::new(), "/", &site.ann.email, PASSWORD)
+        .at(&site.app("/"))
+        .open(&site.auth("/account"))
+        .press("Sign out everywhere")
+        .heading("You are signed out")
+        .open(&site.auth("/account"))
+        .heading("Sign in")
+        .done()
+        .await;
+    assert_eq!(site.world.me(&elsewhere.token).await, 401);
+}
+
+#[tokio::test]
 async fn everything_works_without_scripts() {
     let site = behind_nginx().await;
     through(

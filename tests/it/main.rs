@@ -28,6 +28,8 @@ mod cluster;
 #[cfg(test)]
 mod corpora;
 #[cfg(test)]
+mod devices;
+#[cfg(test)]
 mod directory;
 #[cfg(test)]
 mod doctor;

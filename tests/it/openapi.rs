@@ -56,6 +56,8 @@ async fn every_answer_has_the_members_of_its_schema_and_no_others() {
         .iter()
         .find(|session| session["current"] == false);
     let elsewhere = elsewhere.unwrap()["id"].as_str().unwrap().to_owned();
+    let bobs = get(world.auths("sessions")).bearer(&bob.token).send().await.json();
+    let bobs = bobs["sessions"][0]["id"].as_str().unwrap().to_owned();
     let new = |email: &str| json!({"name": "New", "email": email, "password": PASSWORD, "role": "user"});
 
     let none = Value::Null;
@@ -120,6 +122,27 @@ async fn every_answer_has_the_members_of_its_schema_and_no_others() {
         ("get", "/api/v1/auths/admin/config", &admin.token, "", none.clone()),
         ("get", "/api/v1/users/", &admin.token, "", none.clone()),
         (
+            "get",
+            "/api/v1/users/{id}/sessions",
+            &admin.token,
+            &bob.id,
+            none.clone(),
+        ),
+        (
+            "delete",
+            "/api/v1/users/{id}/sessions/{session}",
+            &admin.token,
+            &bob.id,
+            none.clone(),
+        ),
+        (
+            "delete",
+            "/api/v1/users/{id}/sessions",
+            &admin.token,
+            &bob.id,
+            none.clone(),
+        ),
+        (
             "post",
             "/api/v1/users/{id}/update",
             &admin.token,
@@ -132,7 +155,10 @@ async fn every_answer_has_the_members_of_its_schema_and_no_others() {
     let mut called = BTreeSet::new();
     for (method, path, token, id, body) in &rows {
         let verb: Method = method.to_uppercase().parse().unwrap();
-        let mut request = Request::new(verb, world.public(&path.replace("{id}", id)));
+        let mut request = Request::new(
+            verb,
+            world.public(&path.replace("{id}", id).replace("{session}", &bobs)),
+        );
         if !token.is_empty() {
             request = request.bearer(token);
         }

@@ -172,7 +172,7 @@ pub struct Keys {
     pub keys: Vec<Key>,
 }
 
-/// A device on which one is signed in.
+/// A device on which somebody is signed in.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Device {
     #[schemars(with = "String")]
@@ -190,12 +190,10 @@ pub struct Device {
 }
 
 impl Device {
-    /// A session, seen from another one of the same person.
-    #[must_use]
-    pub fn of(session: &store::Session, here: Uuid) -> Self {
+    fn of(session: &store::Session, here: Option<Uuid>) -> Self {
         Self {
             id: session.id,
-            current: session.id == here,
+            current: Some(session.id) == here,
             created_at: session.created_at.as_second(),
             last_seen_at: session.last_seen_at.as_second(),
             expires_at: session.expires_at.map(|at| at.as_second()),
@@ -206,11 +204,21 @@ impl Device {
     }
 }
 
-/// The devices on which one is signed in.
+/// The devices on which somebody is signed in.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Devices {
     /// The one used last first.
     pub sessions: Vec<Device>,
+}
+
+impl Devices {
+    /// These sessions, as seen from one of them or from elsewhere.
+    #[must_use]
+    pub fn of(sessions: &[store::Session], here: Option<Uuid>) -> Self {
+        Self {
+            sessions: sessions.iter().map(|session| Device::of(session, here)).collect(),
+        }
+    }
 }
 
 /// Sessions were ended.

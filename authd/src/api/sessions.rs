@@ -1,27 +1,32 @@
-//! The devices on which one is signed in: listed, and ended one by one or all but this one.
+//! The devices on which somebody is signed in: listed, and ended one by one, all but this one, or all. One's own, and for
+//! administrators anybody's.
 
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse as _, Response};
+use http::header;
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::Answer;
-use super::answers::{Device, Devices, Ended};
-use super::caller::InSession;
+use super::answers::{Devices, Ended};
+use super::caller::{Admin, InSession};
+use super::users::{known, protect_primary};
 use crate::app::App;
-use crate::login::sign_out::{Which, end_others};
+use crate::cookie;
+use crate::login::devices;
+use crate::login::sign_out::{By, Which, end};
 
 /// `GET /api/v1/auths/sessions`.
 ///
 /// # Errors
 /// The database does not answer.
 pub async fn list(State(app): State<Arc<App>>, caller: InSession) -> Answer<Json<Devices>> {
-    let sessions = app.store.sessions_of(caller.signed_in.id(), app.now()).await?;
-    let here = caller.claims.session;
-    Ok(Json(Devices {
-        sessions: sessions.iter().map(|session| Device::of(session, here)).collect(),
-    }))
+    let signed_in = &caller.signed_in;
+    let sessions = devices::of(&app, &signed_in.serving, signed_in.id()).await?;
+    Ok(Json(Devices::of(&sessions, Some(caller.claims.session))))
 }
 
 /// `DELETE /api/v1/auths/sessions/{id}`.
@@ -29,15 +34,79 @@ pub async fn list(State(app): State<Arc<App>>, caller: InSession) -> Answer<Json
 /// # Errors
 /// There is no such session of one's own.
 pub async fn end_one(State(app): State<Arc<App>>, caller: InSession, Path(id): Path<Uuid>) -> Answer<Json<bool>> {
-    end_others(&app, caller.signed_in.id(), caller.claims.session, Which::One(id)).await?;
+    end(&app, caller.signed_in.id(), By::Owner, Which::One(id)).await?;
     Ok(Json(true))
 }
 
-/// `DELETE /api/v1/auths/sessions`: all but this one.
+/// How many of one's own to end.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct EndQuery {
+    here: Here,
+}
+
+/// What becomes of the session that asks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Here {
+    #[default]
+    Stays,
+    Ends,
+}
+
+/// `DELETE /api/v1/auths/sessions`: all but this one; with `?here=ends` this one too.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn end_all_others(State(app): State<Arc<App>>, caller: InSession) -> Answer<Json<Ended>> {
-    let ended = end_others(&app, caller.signed_in.id(), caller.claims.session, Which::Others).await?;
+pub async fn end_own(
+    State(app): State<Arc<App>>,
+    caller: InSession,
+    Query(query): Query<EndQuery>,
+) -> Answer<Response> {
+    let which = match query.here {
+        Here::Stays => Which::AllBut(caller.claims.session),
+        Here::Ends => Which::All,
+    };
+    let ended = end(&app, caller.signed_in.id(), By::Owner, which).await?;
+    let mut response = Json(Ended { ended }).into_response();
+    if which == Which::All {
+        let cleared = cookie::clear(caller.signed_in.serving.settings());
+        response.headers_mut().insert(header::SET_COOKIE, cleared);
+    }
+    Ok(response)
+}
+
+/// `GET /api/v1/users/{id}/sessions`.
+///
+/// # Errors
+/// There is no such account.
+pub async fn list_of(State(app): State<Arc<App>>, Admin(admin): Admin, Path(id): Path<Uuid>) -> Answer<Json<Devices>> {
+    known(&app, id).await?;
+    let sessions = devices::of(&app, &admin.signed_in.serving, id).await?;
+    Ok(Json(Devices::of(&sessions, Some(admin.claims.session))))
+}
+
+/// `DELETE /api/v1/users/{id}/sessions`: all of them.
+///
+/// # Errors
+/// There is no such account, or it is the primary administrator's.
+pub async fn end_all_of(State(app): State<Arc<App>>, Admin(admin): Admin, Path(id): Path<Uuid>) -> Answer<Json<Ended>> {
+    known(&app, id).await?;
+    protect_primary(&app, admin.signed_in.id(), id).await?;
+    let ended = end(&app, id, By::Admin(&admin.signed_in.user), Which::All).await?;
     Ok(Json(Ended { ended }))
+}
+
+/// `DELETE /api/v1/users/{id}/sessions/{session}`.
+///
+/// # Errors
+/// The account has no such session, or it is the primary administrator's.
+pub async fn end_one_of(
+    State(app): State<Arc<App>>,
+    Admin(admin): Admin,
+    Path((id, session)): Path<(Uuid, Uuid)>,
+) -> Answer<Json<bool>> {
+    protect_primary(&app, admin.signed_in.id(), id).await?;
+    end(&app, id, By::Admin(&admin.signed_in.user), Which::One(session)).await?;
+    Ok(Json(true))
 }

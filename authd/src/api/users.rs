@@ -105,12 +105,13 @@ pub async fn update(
         }
         None => {}
     }
-    let user = app
-        .store
-        .user_by_id(id)
-        .await?
-        .ok_or_else(|| ApiError::not_found("there is no such account"))?;
-    Ok(Json(Listed::from(&user)))
+    Ok(Json(Listed::from(&known(&app, id).await?)))
+}
+
+/// The account with the id.
+pub(super) async fn known(app: &App, id: Uuid) -> Answer<User> {
+    let user = app.store.user_by_id(id).await?;
+    user.ok_or_else(|| ApiError::not_found("there is no such account"))
 }
 
 /// `DELETE /api/v1/users/{id}`.
@@ -129,7 +130,7 @@ pub async fn delete(State(app): State<Arc<App>>, Admin(admin): Admin, Path(id): 
 }
 
 /// The oldest administrator's account is changed by nobody else.
-async fn protect_primary(app: &App, actor: Uuid, subject: Uuid) -> Answer<()> {
+pub(super) async fn protect_primary(app: &App, actor: Uuid, subject: Uuid) -> Answer<()> {
     let primary = app.store.oldest_admin().await?;
     if primary.is_some_and(|primary| primary.id == subject && primary.id != actor) {
         return Err(ApiError::forbidden(

@@ -1,6 +1,6 @@
 //! What can a person see and change about their own account: sessions, API keys, password.
 //!
-//! The forms post to `/account/sessions/revoke` (`session`, an id or `others`), `/account/keys` (`name`, `expires`),
+//! The forms post to `/account/sessions/revoke` (`session`, an id, `others` or `all`), `/account/keys` (`name`, `expires`),
 //! `/account/keys/delete` (`key`), `/account/ways/unlink` (`provider`), `/account/password` (`password`, `new_password`) and `/logout`, each with `csrf`.
 
 use askama::Template;

@@ -15,7 +15,7 @@ use crate::config::Database;
 use crate::store::{Server, Store};
 
 /// How often replicas ask what others wrote: what one revokes is refused by all within this and the time that an answer takes.
-const EVERY: Duration = Duration::from_secs(1);
+const EVERY: Duration = Duration::from_millis(500);
 
 /// Opens the database.
 pub(super) async fn open(given: &Database, settings: Option<&Settings>, data: &Path) -> anyhow::Result<Store> {
@@ -46,12 +46,9 @@ fn server(declared: &snapshot::Database) -> anyhow::Result<Server> {
     })
 }
 
-/// Puts into memory what other replicas wrote, until the stop. A database that is away is asked again until it is back; what this
+/// Puts into memory what other replicas and commands wrote, until the stop. A database that is away is asked again until it is back; what this
 /// replica knows goes on to hold.
 pub(super) async fn follow(app: Arc<App>, stop: CancellationToken) {
-    if !app.store.is_shared() {
-        return;
-    }
     let mut rounds = tokio::time::interval(EVERY);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut away = false;

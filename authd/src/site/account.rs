@@ -11,13 +11,15 @@ use uuid::Uuid;
 
 use super::Instead;
 use super::posted::Posted;
+use super::sign_in::without_session;
 use super::visitor::{Visitor, origins};
 use super::ways;
 use crate::api::caller::InSession;
 use crate::app::App;
 use crate::login::change_password::{self, Change};
+use crate::login::devices;
 use crate::login::own_keys::{self, Wanted};
-use crate::login::sign_out::{Which, end_others};
+use crate::login::sign_out::{By, Which, end};
 use crate::pages::csrf::Purpose;
 use crate::pages::{
     Account, Form as AccountForm, FreshKey, KeyRow, Notice, Page, PasswordRules, Place, Refused, SessionRow,
@@ -112,13 +114,20 @@ pub async fn end_session(
     Posted(form): Posted<EndSession>,
 ) -> Result<Response, Instead> {
     let session = poster(&visitor, &form.csrf)?;
-    let (which, done) = match form.session.parse::<Uuid>() {
-        Ok(id) => (Which::One(id), "session"),
-        Err(_) => (Which::Others, "sessions"),
+    let (which, next) = match (form.session.as_str(), form.session.parse::<Uuid>()) {
+        (_, Ok(id)) => (Which::One(id), "/account?done=session"),
+        ("all", _) => (Which::All, "/signed-out"),
+        _ => (Which::AllBut(session.claims.session), "/account?done=sessions"),
     };
-    match end_others(&app, session.signed_in.id(), session.claims.session, which).await {
+    match end(&app, session.signed_in.id(), By::Owner, which).await {
         Ok(_) | Err(crate::store::Error::NotFound) => {
-            Ok(Redirect::to(&format!("/account?done={done}")).into_response())
+            let response = Redirect::to(next).into_response();
+            let settings = visitor.serving.settings();
+            Ok(if which == Which::All {
+                without_session(settings, response)
+            } else {
+                response
+            })
         }
         Err(error) => Err(error.into()),
     }
@@ -274,7 +283,7 @@ pub(super) async fn page(app: &App, visitor: &Visitor, news: News<'_>) -> Result
         return Ok(Redirect::to("/login?return_to=%2Faccount").into_response());
     };
     let InSession { signed_in, claims } = session;
-    let sessions = app.store.sessions_of(signed_in.id(), app.now()).await?;
+    let sessions = devices::of(app, &visitor.serving, signed_in.id()).await?;
     let keys = app.store.keys_of(signed_in.id()).await?;
     let addresses: Vec<Option<&str>> = sessions
         .iter()

@@ -233,7 +233,8 @@ pub async fn leave(
     Ok(without_session(settings, Redirect::to(&next).into_response()))
 }
 
-fn without_session(settings: &Settings, mut response: Response) -> Response {
+/// The same answer, after which the browser has no session any more.
+pub(super) fn without_session(settings: &Settings, mut response: Response) -> Response {
     no_store(&mut response);
     response
         .headers_mut()

@@ -1,0 +1,58 @@
+use crate::store::tests::{at, fixture};
+use crate::store::{NewSession, Reason};
+
+#[tokio::test]
+async fn sessions_of_everybody_come_with_their_owners_the_one_used_last_first() {
+    let fixture = fixture().await;
+    let (alice, bob) = (
+        fixture.user("alice@example.com").await,
+        fixture.user("bob@example.com").await,
+    );
+    let first = fixture.session(alice.id).await;
+    let second = fixture.session(bob.id).await;
+    let over = NewSession {
+        expires_at: Some(at(1)),
+        ..fixture.new_session(bob.id)
+    };
+    fixture.store.create_session(&over).await.unwrap();
+    fixture
+        .store
+        .touch_sessions(&[(first.id, at(3)), (second.id, at(4))])
+        .await
+        .unwrap();
+    let (sessions, total) = fixture.store.sessions_of_everybody(10, at(5)).await.unwrap();
+    let listed: Vec<_> = sessions
+        .iter()
+        .map(|owned| (owned.session.id, owned.email.as_str()))
+        .collect();
+    assert_eq!(
+        listed,
+        [(second.id, "bob@example.com"), (first.id, "alice@example.com")]
+    );
+    assert_eq!(total, 2);
+    let (some, total) = fixture.store.sessions_of_everybody(1, at(5)).await.unwrap();
+    assert_eq!((some.len(), total), (1, 2));
+}
+
+#[tokio::test]
+async fn every_session_ends_at_once_and_is_revoked() {
+    let fixture = fixture().await;
+    let alice = fixture.user("alice@example.com").await;
+    let ids = [fixture.session(alice.id).await.id, fixture.session(alice.id).await.id];
+    let store = &fixture.store;
+    assert_eq!(
+        store.revoke_every_session(Reason::EndedByAdmin, at(5)).await.unwrap(),
+        2
+    );
+    assert!(store.sessions_of(alice.id, at(5)).await.unwrap().is_empty());
+    let revoked = store.load_active_revocations(at(5)).await.unwrap();
+    assert!(
+        ids.iter()
+            .all(|id| revoked.iter().any(|revocation| revocation.id == *id)),
+        "{revoked:?}"
+    );
+    assert_eq!(
+        store.revoke_every_session(Reason::EndedByAdmin, at(6)).await.unwrap(),
+        0
+    );
+}
