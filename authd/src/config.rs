@@ -1,5 +1,6 @@
 //! The command line.
 
+mod import;
 mod sessions;
 
 use std::net::{IpAddr, SocketAddr};
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use database::{Backup, Database, Migrate, Restore};
+pub use import::{Import, OpenWebUi, Renamed};
 pub use sessions::{EndSessions, SessionList, Sessions};
 
 mod database;
@@ -68,6 +70,9 @@ pub enum Verb {
     /// Show where people are signed in, and sign them out.
     #[command(subcommand)]
     Sessions(Sessions),
+    /// Take accounts over from another program. Without `--apply` nothing is written, and what would be is said.
+    #[command(subcommand)]
+    Import(Import),
 }
 
 /// `authd signing-keys`.

@@ -25,6 +25,7 @@ pub mod fuzz;
 pub mod gate;
 pub mod grpc;
 pub mod identity;
+pub mod import;
 pub mod issuer;
 pub mod listen;
 pub mod load;

@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         Verb::Compile(compile) => authd::check::compile_to_file(&compile),
         Verb::Explain(explain) => authd::explain::run(&explain),
         Verb::Doctor(doctor) => authd::doctor::run(&doctor),
+        Verb::Import(import) => authd::import::run(&import),
         Verb::Sessions(sessions) => authd::sessions::run(&sessions),
         Verb::SigningKeys(keys) => authd::signing_keys::run(&keys),
         Verb::Backup(backup) => authd::backup::run(&backup),

@@ -46,6 +46,8 @@ mod identity_names;
 #[cfg(test)]
 mod images;
 #[cfg(test)]
+mod import;
+#[cfg(test)]
 mod ingresses;
 #[cfg(test)]
 mod kubernetes;

@@ -81,7 +81,11 @@ impl World {
     /// # Panics
     /// There is no place for temporary files.
     pub async fn of(folder: Folder) -> Self {
-        let data = tempfile::tempdir().expect("a temporary folder can be made");
+        Self::of_data(folder, tempfile::tempdir().expect("a temporary folder can be made")).await
+    }
+
+    /// These resources, with a data folder in which something is already.
+    pub async fn of_data(folder: Folder, data: TempDir) -> Self {
         let authd = Authd::start(folder.path(), data.path(), &[]).await;
         Self { authd, folder, data }
     }

@@ -267,6 +267,12 @@ fn worked(cost: u32) {
     metrics::counter!("authd_password_rounds_total").increment(1 << cost.min(MAX_COST));
 }
 
+/// Whether a password can be held against a stored hash.
+#[must_use]
+pub fn accepts(hash: &str) -> bool {
+    accepted_cost(hash).is_some()
+}
+
 /// The cost of a stored hash that we accept.
 fn accepted_cost(hash: &str) -> Option<u32> {
     // `$2x$` marks hashes of an implementation that was broken.

@@ -49,10 +49,8 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn take_identity(&self, identity: &Identity, now: Timestamp, until: Timestamp) -> Result<bool, Error> {
-        let done = sql(
-            "UPDATE identities SET leased_until = $5
-             WHERE provider = $1 AND subject = $2 AND updated_at = $3 AND leased_until <= $4",
-        )
+        let done = sql("UPDATE identities SET leased_until = $5
+             WHERE provider = $1 AND subject = $2 AND updated_at = $3 AND leased_until <= $4")
         .bind(&identity.provider)
         .bind(&identity.subject)
         .bind(identity.updated_at)

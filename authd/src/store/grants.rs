@@ -77,12 +77,10 @@ impl Store {
         until: Timestamp,
     ) -> Result<Vec<Grant>, Error> {
         let mut transaction = self.begin(&[Lock::Leases]).await?;
-        let leased = sql(
-            "UPDATE grants SET leased_until = $2 WHERE session_id IN (
+        let leased = sql("UPDATE grants SET leased_until = $2 WHERE session_id IN (
                  SELECT session_id FROM grants WHERE provider = $4 AND due_at <= $1 AND leased_until <= $1
                  ORDER BY due_at LIMIT $3)
-             RETURNING *",
-        )
+             RETURNING *")
         .bind(now)
         .bind(until)
         .bind(i64::from(most))

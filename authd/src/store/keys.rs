@@ -92,22 +92,8 @@ impl Store {
     /// [`Error::NotFound`] when the user does not exist or is disabled; [`Error::Conflict`] when the hash or id is taken;
     /// [`Error::Unavailable`].
     pub async fn create_key(&self, key: &NewKey) -> Result<Key, Error> {
-        let query = sql(
-            "INSERT INTO api_keys (id, user_id, name, prefix, hash, endpoints, created_at, expires_at)
-             SELECT $1, id, $3, $4, $5, $6, $7, $8 FROM users WHERE id = $2 AND disabled = FALSE RETURNING *",
-        );
         let mut transaction = self.begin(&[Lock::Account(key.user_id)]).await?;
-        let written = query
-            .bind(key.id)
-            .bind(key.user_id)
-            .bind(&key.name)
-            .bind(&key.prefix)
-            .bind(key.hash.as_slice())
-            .bind(&key.endpoints)
-            .bind(key.created_at)
-            .bind(key.expires_at)
-            .fetch_one(&mut transaction)
-            .await?;
+        let written = insert(&mut transaction, key).await?;
         changes::account(&mut transaction, key.user_id).await?;
         transaction.commit().await?;
         Ok(written)
@@ -182,6 +168,25 @@ impl Store {
             .await?;
         Ok(done)
     }
+}
+
+/// Makes a key, within the caller's transaction.
+pub(super) async fn insert(transaction: &mut Transaction, key: &NewKey) -> Result<Key, Error> {
+    let query = sql(
+        "INSERT INTO api_keys (id, user_id, name, prefix, hash, endpoints, created_at, expires_at)
+         SELECT $1, id, $3, $4, $5, $6, $7, $8 FROM users WHERE id = $2 AND disabled = FALSE RETURNING *",
+    );
+    Ok(query
+        .bind(key.id)
+        .bind(key.user_id)
+        .bind(&key.name)
+        .bind(&key.prefix)
+        .bind(key.hash.as_slice())
+        .bind(&key.endpoints)
+        .bind(key.created_at)
+        .bind(key.expires_at)
+        .fetch_one(transaction)
+        .await?)
 }
 
 /// The hashes of all keys of the user, expired ones too.
