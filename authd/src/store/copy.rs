@@ -52,6 +52,8 @@ const TABLES: &[(&str, &[(&str, Kind)])] = &[
             ("user_id", Text),
             ("claims", Text),
             ("updated_at", Integer),
+            ("refused_at", Integer),
+            ("leased_until", Integer),
         ],
     ),
     (

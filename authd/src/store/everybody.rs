@@ -47,8 +47,11 @@ impl Store {
     /// [`Error::Unavailable`].
     pub async fn revoke_every_session(&self, reason: Reason, now: Timestamp) -> Result<u64, Error> {
         let mut transaction = self.begin(&[]).await?;
-        sql("INSERT INTO revocations (kind, id, expires_at, reason, created_at, position)
-             SELECT 'session', id, expires_at, $1, $2, $3 FROM sessions WHERE TRUE ON CONFLICT (kind, id) DO NOTHING")
+        let position = changes::next(&mut transaction).await?;
+        sql(
+            "INSERT INTO revocations (kind, id, expires_at, reason, created_at, position)
+             SELECT 'session', id, expires_at, $1, $2, $3 FROM sessions WHERE TRUE ON CONFLICT (kind, id) DO NOTHING",
+        )
         .bind(reason.as_str())
         .bind(now)
         .bind(position)

@@ -77,6 +77,7 @@ async fn what_providers_say_is_said_when_it_changes() {
         user_id: user,
         claims: json!({"groups": ["a"]}),
         updated_at: at(5),
+        refused_at: None,
     };
     store.link_identity(&identity, None).await.unwrap();
     assert_eq!(news(&fixture, position).await, (0, vec![user]), "an identity");

@@ -66,11 +66,10 @@ async fn what_is_copied_is_what_was_there() {
         user_id: user,
         claims: json!({"name": "\0"}),
         updated_at: at(1),
+        refused_at: Some(at(1)),
     };
-    store
-        .link_identity(&identity, Some(&["staff".to_owned()]))
-        .await
-        .unwrap();
+    let groups = ["staff".to_owned()];
+    store.link_identity(&identity, Some(&groups)).await.unwrap();
     store.spend("attempt", "1", at(60).as_second(), at(1)).await.unwrap();
     let failed = GuessChange::Failed {
         subject: "account/1".to_owned(),

@@ -57,7 +57,7 @@ async fn a_grant_is_leased_by_one() {
         transaction.commit().await.unwrap();
     }
     let leased = at_once(&fixture, |store, _| async move {
-        store.lease_due_grants(3, at(2), at(5)).await.unwrap()
+        store.lease_due_grants("corporate", 3, at(2), at(5)).await.unwrap()
     })
     .await;
     let leased: Vec<_> = leased.into_iter().flatten().map(|grant| grant.session).collect();
@@ -79,6 +79,7 @@ async fn an_identity_becomes_one_accounts() {
             user_id: users[number],
             claims: json!({}),
             updated_at: at(0),
+            refused_at: None,
         };
         async move { store.link_identity(&identity, None).await.map(|()| identity.user_id) }
     })
