@@ -226,7 +226,7 @@ impl Default for Sessions {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Passwords {
-    /// The fewest characters. The most are 72 bytes of UTF-8, which is what bcrypt reads.
+    /// The fewest characters; 15 are what NIST SP 800-63B-4 asks of a password that is the only factor. The most are 72 bytes of UTF-8, which is what bcrypt reads.
     #[schemars(range(min = 8, max = 64))]
     pub min_length: u32,
     /// How much work a hash costs, as bcrypt counts it: each step doubles it.
@@ -237,7 +237,7 @@ pub struct Passwords {
 impl Default for Passwords {
     fn default() -> Self {
         Self {
-            min_length: 12,
+            min_length: 15,
             bcrypt_cost: 12,
         }
     }

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use tests::http::{Answer, get, post};
+use tests::resources::{Folder, ROOMY, instance};
 use tests::world::{PASSWORD, Person, Shared, World};
 
 static SHARED: Shared = Shared::new();
@@ -126,6 +127,20 @@ async fn f04_f16_a_password_is_taken_as_it_is_typed() {
             status == expected
         };
         assert!(fits, "F04 {case}: {status}");
+    }
+}
+
+#[tokio::test]
+async fn f06_a_password_that_is_the_only_factor_has_fifteen_characters() {
+    let folder = Folder::usual(ROOMY);
+    folder.write("authd.yaml", &instance(ROOMY).replace("minLength: 10, ", ""));
+    let world = World::of(folder).await;
+    let admin = world.admin().await;
+    for (password, expected) in [("fourteen chars", 400), ("fifteen letters", 200)] {
+        let email = format!("f06-{expected}@example.com");
+        let body = json!({"name": "F", "email": email, "password": password, "role": "user"});
+        let answer = post(world.auths("add")).bearer(&admin.token).json(&body).send().await;
+        assert_eq!(answer.status, expected, "{password}: {}", answer.body);
     }
 }
 

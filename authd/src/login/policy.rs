@@ -21,12 +21,6 @@ pub struct Policy {
     pub min_length: usize,
 }
 
-impl Default for Policy {
-    fn default() -> Self {
-        Self { min_length: 12 }
-    }
-}
-
 /// Why a password is refused, in words for the person who chose it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {

@@ -263,7 +263,7 @@ fn account<'a>(site: &'a Site, sessions: &'a [SessionRow<'a>], keys: &'a [KeyRow
         keys,
         fresh_key: None,
         ways: &WAYS,
-        password: Some(PasswordRules { min_length: 12 }),
+        password: Some(PasswordRules { min_length: 15 }),
         notice: None,
         refused: None,
         csrf: "csrf-token",

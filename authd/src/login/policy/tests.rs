@@ -4,7 +4,11 @@ const EMAIL: &str = "Alice.Example@example.com";
 
 #[track_caller]
 fn check(password: &str, expected: Result<(), Refusal>) {
-    assert_eq!(Policy::default().check(password, EMAIL), expected, "{password:?}");
+    assert_eq!(
+        Policy { min_length: 12 }.check(password, EMAIL),
+        expected,
+        "{password:?}"
+    );
 }
 
 #[test]
