@@ -202,12 +202,13 @@ class Bench:
         verify = {**FORWARD, "Authorization": f"Bearer {self.tokens[0]}"}
         _, headers, _ = ask(self.server.urls["verify"] + "/verify/forward", verify)
         answer = told(headers)
+        _, application = self.bare(answer)
         _, bare = self.bare(answer)
         ours = [int(self.server.urls[name].rsplit(":", 1)[1]) for name in ("verify", "grpc")]
         authorizers = dict(zip(proxies.ASKED[1:], ([bare, self.bare_grpc(answer)], ours)))
         results = {}
         with Programs() as programs:
-            started = proxies.start(programs, self.folder, bare, authorizers, self.tokens)
+            started = proxies.start(programs, self.folder, application, authorizers, self.tokens)
             for _ in range(self.options.rounds):
                 for name, asked, port, program in started:
                     os.environ.update(BENCH_HOST=inputs.HOST, BENCH_PATH="/api/items")
