@@ -195,6 +195,13 @@ impl Postgres {
     }
 }
 
+impl Drop for Postgres {
+    /// Its own processes are in groups of their own: it ends them, where it is asked to end at once.
+    fn drop(&mut self) {
+        self.process.end(Signal::QUIT);
+    }
+}
+
 /// Nothing that a test does outlives the machine, so that the disk need not be waited for: what is acknowledged outlives the server.
 fn run(folder: &Path, port: u16, settings: &[String]) -> Process {
     let mut command = as_somebody("postgres");

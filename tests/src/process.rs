@@ -103,7 +103,12 @@ impl Process {
 
     /// `kill -9`, and waits until it is gone.
     pub fn kill(&mut self) {
-        self.signal(Signal::KILL);
+        self.end(Signal::KILL);
+    }
+
+    /// Sends a signal that it ends by, and waits until it is gone.
+    pub fn end(&mut self, signal: Signal) {
+        self.signal(signal);
         let _ = self.child.wait();
     }
 }
