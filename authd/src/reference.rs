@@ -79,7 +79,7 @@ fn the_page_of_the_api_is_what_is_served() {
 }
 
 /// What an audit line may say, and where the code lists it: title, column, file, and the line on which the list begins.
-const AUDIT: [(&str, &str, &str, &str); 11] = [
+const AUDIT: [(&str, &str, &str, &str); 16] = [
     ("Fields", "field", "authd/src/audit.rs", "pub struct Event {"),
     ("Events", "`event`", "authd/src/audit.rs", "pub enum Kind {"),
     (
@@ -131,6 +131,36 @@ const AUDIT: [(&str, &str, &str, &str); 11] = [
         "pub enum Error {",
     ),
     (
+        "Reasons why a provider outside does not vouch for somebody",
+        "`reason`",
+        "authd/src/login/oidc.rs",
+        "pub enum Error {",
+    ),
+    (
+        "Reasons why what such a provider says of itself is not used",
+        "`reason`",
+        "authd/src/issuer/discovery.rs",
+        "pub enum Error {",
+    ),
+    (
+        "Reasons why such a provider gives no tokens",
+        "`reason`",
+        "authd/src/login/oidc/exchange.rs",
+        "pub enum Error {",
+    ),
+    (
+        "Reasons why the ID token of such a provider is not believed",
+        "`reason`",
+        "authd/src/login/oidc/id_token.rs",
+        "pub enum Error {",
+    ),
+    (
+        "Reasons why what such a provider says at its userinfo endpoint is not used",
+        "`reason`",
+        "authd/src/login/oidc/userinfo.rs",
+        "pub enum Error {",
+    ),
+    (
         "Reasons why a directory does not vouch for somebody",
         "`reason`",
         "authd/src/login/directory/failure.rs",
@@ -156,34 +186,57 @@ fn the_page_of_audit_lines_is_what_the_code_says() {
 /// The members of a struct or enum, by the name that is written out, with their doc comments.
 fn members(file: &str, begin: &str) -> Vec<(String, String)> {
     let text = std::fs::read_to_string(repository().join(file)).unwrap();
-    let body = text.split_once(begin).unwrap().1.split_once("\n}").unwrap().0;
+    let (body, rest) = text.split_once(begin).unwrap().1.split_once("\n}").unwrap();
     let (mut found, mut meaning, mut renamed) = (Vec::new(), Vec::new(), None);
-    for line in body.lines().map(str::trim) {
+    for line in body.lines() {
+        if let Some((_, rest)) = line.split_once("rename = \"") {
+            renamed = rest.split('"').next();
+        }
+        let Some(line) = line
+            .strip_prefix("    ")
+            .filter(|line| !line.starts_with([' ', '#', ')']))
+        else {
+            continue;
+        };
         if let Some(doc) = line.strip_prefix("///") {
             meaning.push(doc.trim());
-        } else if let Some((_, rest)) = line.split_once("rename = \"") {
-            renamed = rest.split('"').next();
-        } else {
-            let name = line.trim_start_matches("pub ");
-            let name = name
-                .split(|c: char| !c.is_alphanumeric() && c != '_')
-                .next()
-                .unwrap_or_default();
-            if !name.is_empty() && !line.starts_with(['#', ')']) && !is_attribute_argument(line) {
-                found.push((
-                    renamed.take().unwrap_or(name).to_owned(),
-                    meaning.join(" ").replace("[`", "`").replace("`]", "`"),
-                ));
-                meaning.clear();
+            continue;
+        }
+        let name = first_word(line.trim_start_matches("pub "));
+        if !name.is_empty() {
+            let said = meaning.join(" ").replace("[`", "`").replace("`]", "`");
+            found.push((renamed.take().unwrap_or(name).to_owned(), said));
+            meaning.clear();
+        }
+    }
+    assert!(!found.is_empty(), "{file} has no `{begin}`");
+    match rest.split_once("fn reason(") {
+        Some((_, reasons)) => by_reason(&found, reasons.split_once("\n    }").unwrap().0),
+        None => found,
+    }
+}
+
+/// The same by the words that the function `reason` says for each; one that has another say it stands elsewhere on the page.
+fn by_reason(variants: &[(String, String)], reasons: &str) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    for arm in reasons.split(",\n") {
+        let Some((patterns, reason)) = arm.split_once("=> \"") else {
+            continue;
+        };
+        let reason = reason.trim_end().trim_end_matches('"');
+        for variant in patterns.split("Self::").skip(1).map(first_word) {
+            let (_, meaning) = variants.iter().find(|(name, _)| name == variant).unwrap();
+            match found.iter_mut().find(|(known, _)| known == reason) {
+                Some((_, known)) => known.extend([" ", meaning]),
+                None => found.push((reason.to_owned(), meaning.clone())),
             }
         }
     }
-    // A token's error stands for itself.
-    found.retain(|(name, _)| !["Token", "Issued", "Shown"].contains(&name.as_str()));
-    assert!(!found.is_empty(), "{file} has no `{begin}`");
     found
 }
 
-fn is_attribute_argument(line: &str) -> bool {
-    line.starts_with("skip_serializing_if") || line.starts_with("serialize_with")
+fn first_word(text: &str) -> &str {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_')
+        .next()
+        .unwrap_or_default()
 }
