@@ -8,6 +8,7 @@ use tests::authd::run;
 use tests::http::get;
 use tests::repository;
 use tests::resources::{Folder, ROOMY};
+use tests::wait;
 use tests::world::World;
 
 /// The key that Ann has in the fixture, her id, and everybody's password.
@@ -123,6 +124,22 @@ async fn people_of_open_webui_go_on_with_their_passwords_keys_and_ids() {
     );
     assert_eq!(world.me(&ann.token).await, 200);
     assert_eq!(std::fs::read(&database).unwrap(), before, "it is only read");
+}
+
+#[tokio::test]
+async fn a_server_that_runs_knows_them_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = database(folder.path());
+    let world = World::usual().await;
+    let ask = async || world.forward("GET", "/").bearer(KEY).send().await.status;
+    assert_eq!(ask().await, 401, "control");
+    printed(&import(&database, world.data(), &["--apply", "--output", "json"]));
+    wait::until("the key is known", || async {
+        let status = ask().await;
+        if status == 200 { Ok(()) } else { Err(status.to_string()) }
+    })
+    .await;
+    world.sign_in("ann@example.com", PASSWORD).await;
 }
 
 #[tokio::test]

@@ -75,15 +75,16 @@ fn memberships<'a>(found: &'a Found, remarks: &mut Vec<Remark>) -> BTreeMap<&'a 
     let mut groups: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut names = BTreeSet::new();
     for (name, members) in &found.groups {
+        let name = name.trim();
         let mut remark = |what: &str| {
+            let about = if name.is_empty() { "a group" } else { name };
             remarks.push(Remark {
-                about: name.clone(),
+                about: about.to_owned(),
                 what: what.to_owned(),
             });
         };
-        let name = name.trim();
         if name.is_empty() || name.len() > MAX_GROUP || name.contains(char::is_control) {
-            remark("the group is left out: its name is empty, longer than 256 bytes or has invisible characters");
+            remark("left out: its name is empty, longer than 256 bytes or has invisible characters");
             continue;
         }
         if !names.insert(name) {

@@ -122,9 +122,7 @@ impl Report {
         let left = self.left.iter();
         lines.extend(left.map(|(left, count)| format!("{count} {}: {}", what(*left), advice(*left))));
         lines.push(match self.writing {
-            Writing::Done => {
-                "done. A server that runs on this database learns of the API keys when it starts again".to_owned()
-            }
+            Writing::Done => "done. A server that runs on this database knows them within a second".to_owned(),
             Writing::Tried => "nothing was written: add `--apply`".to_owned(),
         });
         lines

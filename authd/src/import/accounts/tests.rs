@@ -115,7 +115,7 @@ async fn what_cannot_be_taken_over_is_said() {
     assert_eq!(
         remarks,
         [
-            ": the group is left out: its name is empty, longer than 256 bytes or has invisible characters",
+            "a group: left out: its name is empty, longer than 256 bytes or has invisible characters",
             "staff: groups of one name are one group here",
             "bob@example.com: the password is no bcrypt hash: the person signs in at a provider, or gets a new one",
             "bob@example.com: the picture cannot be used: only a path, https, or a PNG, JPEG, GIF or WebP inside a data: URL can",
