@@ -328,7 +328,7 @@ async fn b04_an_answer_that_comes_after_ten_minutes_is_refused() {
     clock.set(601);
     let answer = window.open(&callback).await;
     kept_out("B04", &Attempt { window, answer });
-    assert_eq!(trial.last_line("SignInFailed")["reason"], "State", "B04");
+    trial.tells("B04", "SignInFailed", "State").await;
     assert_eq!(
         trial.provider.seen("late", "POST /token").len(),
         asked,

@@ -5,6 +5,7 @@ use tests::http::{Answer, get};
 use tests::openid::Client;
 use tests::openid::misbehaving::{Fault, Misbehaving};
 use tests::resources::{Folder, ROOMY};
+use tests::wait;
 use tests::window::Window;
 use tests::world::World;
 
@@ -187,11 +188,16 @@ impl Trial {
     /// With this fault nobody gets in, nothing is written, and operators are told why; without it somebody does.
     pub(super) async fn refuses(&self, row: &str, name: &str, fault: Fault) {
         let before = self.traces(name).await;
+        let told = self.lines("SignInFailed").len();
         self.provider.does(name, fault);
         kept_out(row, &self.attempt(name).await);
         assert_eq!(self.traces(name).await, before, "B40 {row}: something was written");
-        let line = self.last_line("SignInFailed");
-        assert!(line["reason"].is_string(), "{row}: {line}");
+        wait::until(&format!("{row}: operators are told why"), || async {
+            let lines = self.lines("SignInFailed");
+            let is_told = lines.len() > told && lines.iter().all(|line| line["reason"].is_string());
+            is_told.then_some(()).ok_or_else(|| format!("{lines:?}"))
+        })
+        .await;
         self.provider.does(name, Fault::None);
         self.lets_in(&format!("{row} control"), name).await;
     }
@@ -219,8 +225,14 @@ impl Trial {
         parsed.filter(|line| line["event"] == event).collect()
     }
 
-    /// The last audit line of an event; `null` where there is none.
-    pub(super) fn last_line(&self, event: &str) -> Value {
-        self.lines(event).pop().unwrap_or_default()
+    /// Operators are told of an event, and why: lines are written while answers are on their way already.
+    pub(super) async fn tells(&self, row: &str, event: &str, reason: &str) {
+        wait::until(&format!("{row}: operators are told why"), || async {
+            match self.lines(event).pop() {
+                Some(line) if line["reason"] == reason => Ok(()),
+                last => Err(format!("{last:?}")),
+            }
+        })
+        .await;
     }
 }
