@@ -16,6 +16,9 @@ use tokio::net::TcpStream;
 
 static SHARED: Shared = Shared::new();
 
+/// The open files of this process are enough for one crowd of silent peers at a time.
+static CROWD: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// Resident memory in KiB.
 fn memory(world: &World) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", world.authd.id())).unwrap_or_default();
@@ -39,6 +42,7 @@ fn idle() -> usize {
 
 #[tokio::test]
 async fn l01_connections_that_say_nothing_hold_up_nobody_and_end() {
+    let _crowd = CROWD.lock().await;
     let world = World::usual().await;
     let listeners = [&world.authd.verify, &world.authd.public];
     let mut slow = Vec::new();
@@ -145,6 +149,7 @@ async fn check_through(site: &Site) -> u16 {
 
 #[tokio::test]
 async fn l01_peers_that_say_nothing_over_http2_hold_up_no_check_and_end() {
+    let _crowd = CROWD.lock().await;
     let site = Site::behind(Kind::EnvoyGrpc, "").await;
     let grpc = &site.world.authd.grpc;
     assert_eq!(check_through(&site).await, 200, "control");
@@ -177,6 +182,7 @@ async fn l01_peers_that_say_nothing_over_http2_hold_up_no_check_and_end() {
 
 #[tokio::test]
 async fn l01_peers_that_say_nothing_over_fastcgi_hold_up_no_check_and_end() {
+    let _crowd = CROWD.lock().await;
     let site = Site::behind(Kind::ApacheFastCgi, "").await;
     assert_eq!(check_through(&site).await, 200, "control");
     let slow = silent_peers(&site.world.authd.fastcgi, begun_over_fastcgi).await;
