@@ -133,16 +133,8 @@ impl<'a> Scope<'a> {
         let SecretKeyRef { name, key } = reference;
         let namespace = resource.namespace().unwrap_or_default();
         let secret = self.secrets.get(&(namespace.as_str(), name.as_str()));
-        let entries = secret.map(|secret| &secret.data);
-        let said = |(message, is_there): (String, bool)| {
-            let reason = if is_there {
-                Reason::SecretUnusable
-            } else {
-                Reason::SecretMissing
-            };
-            problem(resource, field, reason, message)
-        };
-        entry(entries, ("Secret", &namespace), (name, key)).map_err(said)
+        entry(secret.map(|secret| &secret.data), &SECRET, (&namespace, name, key))
+            .map_err(|(reason, message)| problem(resource, field, reason, message))
     }
 
     /// The same in a ConfigMap.
@@ -155,28 +147,44 @@ impl<'a> Scope<'a> {
         let ConfigMapKeyRef { name, key } = reference;
         let namespace = resource.namespace().unwrap_or_default();
         let map = self.config_maps.get(&(namespace.as_str(), name.as_str()));
-        let entries = map.map(|map| &map.data);
-        let said = |(message, is_there): (String, bool)| {
-            let reason = if is_there {
-                Reason::ConfigMapUnusable
-            } else {
-                Reason::ConfigMapMissing
-            };
-            problem(resource, field, reason, message)
-        };
-        entry(entries, ("ConfigMap", &namespace), (name, key)).map_err(said)
+        entry(map.map(|map| &map.data), &CONFIG_MAP, (&namespace, name, key))
+            .map_err(|(reason, message)| problem(resource, field, reason, message))
     }
 }
 
-/// The value under a key; otherwise what is wrong, and whether the object is there at all.
+/// What holds values, and what is said where one is not to be had.
+struct Holder {
+    kind: &'static str,
+    missing: Reason,
+    unusable: Reason,
+}
+
+const SECRET: Holder = Holder {
+    kind: "Secret",
+    missing: Reason::SecretMissing,
+    unusable: Reason::SecretUnusable,
+};
+
+const CONFIG_MAP: Holder = Holder {
+    kind: "ConfigMap",
+    missing: Reason::ConfigMapMissing,
+    unusable: Reason::ConfigMapUnusable,
+};
+
+/// The value under a key of what has this name in a namespace; otherwise what is wrong.
 fn entry<'a>(
     entries: Option<&'a BTreeMap<String, Vec<u8>>>,
-    (kind, namespace): (&str, &str),
-    (name, key): (&str, &str),
-) -> Result<&'a [u8], (String, bool)> {
+    holder: &Holder,
+    (namespace, name, key): (&str, &str, &str),
+) -> Result<&'a [u8], (Reason, String)> {
+    let Holder {
+        kind,
+        missing,
+        unusable,
+    } = *holder;
     let entries = entries.ok_or_else(|| {
         let message = format!("there is no {kind} `{name}` in namespace `{namespace}`: create it with the key `{key}`");
-        (message, false)
+        (missing, message)
     })?;
     let value = entries.get(key).filter(|value| !value.is_empty());
     value.map(Vec::as_slice).ok_or_else(|| {
@@ -187,10 +195,8 @@ fn entry<'a>(
         } else {
             format!("only {}", keys.join(", "))
         };
-        (
-            format!("{kind} `{name}` has no value under `{key}`: it has {has}"),
-            true,
-        )
+        let message = format!("{kind} `{name}` has no value under `{key}`: it has {has}");
+        (unusable, message)
     })
 }
 
