@@ -1,7 +1,22 @@
 //! Requests as a well-behaved client sends them. Redirects are not followed: where they lead is what tests ask.
 
+use std::sync::LazyLock;
+use std::time::Duration;
+
 use http::{HeaderMap, Method};
 use serde_json::Value;
+
+/// One for all, as what it needs for TLS takes long to make. It keeps no connection: each test has a runtime of its own, and
+/// a connection ends with the runtime that opened it.
+static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .timeout(Duration::from_secs(30))
+        .pool_max_idle_per_host(0)
+        .build()
+        .expect("a client without certificates of its own can be made")
+});
 
 /// A request that is being put together.
 #[derive(Debug)]
@@ -117,14 +132,7 @@ impl Request {
     /// # Errors
     /// There was no answer.
     pub async fn attempt(self) -> Result<Answer, String> {
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy();
-        let client = client
-            .timeout(std::time::Duration::from_secs(30))
-            .build()
-            .map_err(|error| error.to_string())?;
-        let mut request = client.request(self.method, &self.url);
+        let mut request = CLIENT.request(self.method, &self.url);
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
