@@ -262,6 +262,9 @@ pub struct Explain {
     /// With `--user`: how long ago they signed in, such as `2h`. Without it, just now.
     #[arg(long, value_name = "DURATION", default_value = "1ms", hide_default_value = true, value_parser = milliseconds)]
     pub signed_in_ago: i64,
+    /// With `--user`: in which class their provider put the sign-in.
+    #[arg(long, value_name = "CLASS")]
+    pub acr: Option<String>,
     /// The method.
     #[arg(long, default_value = "GET")]
     pub method: String,

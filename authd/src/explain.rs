@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, anyhow, bail};
-use policy::engine::{AccountRole, Admission, Claims, Context, Explanation, Outcome};
+use policy::engine::{AccountRole, Admission, Claims, Context, Explanation, Outcome, SignIn};
 use policy::principal::{KeyUse, User};
 use policy::snapshot::keys::{ActsFor, Key};
 use policy::target::Scheme;
@@ -41,7 +41,10 @@ pub fn run(explain: &config::Explain) -> anyhow::Result<ExitCode> {
     let context = Context {
         client_ip: explain.client_ip,
         now,
-        signed_in_at: person.map(|_| now.saturating_sub(explain.signed_in_ago)),
+        signed_in: person.map(|_| SignIn {
+            at: now.saturating_sub(explain.signed_in_ago),
+            acr: explain.acr.as_deref(),
+        }),
     };
     let explanation = engine.explain(&principal, &target, &context);
     match explain.output {

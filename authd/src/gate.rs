@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use policy::Target;
 use policy::engine::{Context, Decision, Denial, Outcome};
+use policy::snapshot::WantedSignIn;
 
 use crate::app::App;
 use crate::audit::{self, Event, Kind};
@@ -49,8 +50,8 @@ pub enum Verdict {
     Allow(Arc<Caller>, Option<u64>),
     /// Nobody is signed in, and somebody must be. The reason says what was wrong with what was shown, if anything.
     SignIn(Option<identity::Error>),
-    /// The person signed in too long ago for this: so many seconds ago would do.
-    SignInAgain(u64),
+    /// The person signed in too long ago or too weakly for this: such a sign-in would do.
+    SignInAgain(WantedSignIn),
     /// The caller is known and may not.
     Forbid(Denial),
     /// Too many wrong keys came from this address.
@@ -80,7 +81,7 @@ pub async fn check(app: &App, serving: &Serving, check: &Check<'_>) -> Verdict {
     let context = Context {
         client_ip: check.client_ip,
         now: app.now().as_millisecond(),
-        signed_in_at: caller.signed_in_at(),
+        signed_in: caller.signed_in(),
     };
     let decision = serving.decide(&caller.principal, check.target, &context);
     if let Some(denial) = decision.shadow {
@@ -108,9 +109,11 @@ pub async fn check(app: &App, serving: &Serving, check: &Check<'_>) -> Verdict {
                 (fault.as_ref(), Some((denial, &decision))),
             );
             let nobody_could = matches!(denial, Denial::UnknownHost | Denial::BrokenPolicy | Denial::OtherPolicy);
-            match (denial, decision.signed_in_within) {
+            match (denial, &decision.sign_in_again) {
                 _ if caller.principal.is_anonymous() && !nobody_could => Verdict::SignIn(fault),
-                (Denial::SignedInTooLongAgo, Some(within)) => Verdict::SignInAgain(within),
+                (Denial::SignedInTooLongAgo | Denial::SignedInTooWeakly, Some(wanted)) => {
+                    Verdict::SignInAgain(wanted.clone())
+                }
                 _ => Verdict::Forbid(denial),
             }
         }

@@ -1,5 +1,6 @@
 //! How does a person get a session?
 
+pub mod again;
 pub mod arrival;
 pub mod change_password;
 pub mod devices;

@@ -158,7 +158,7 @@ impl Serving {
 
     /// Decides, or remembers what was decided.
     #[must_use]
-    pub fn decide(&self, principal: &Principal, target: &Target<'_>, context: &Context) -> Arc<Decision> {
+    pub fn decide(&self, principal: &Principal, target: &Target<'_>, context: &Context<'_>) -> Arc<Decision> {
         let slice = self.engine.slice(target);
         let Some(key) = slice.key(principal, target, context) else {
             return Arc::new(self.engine.decide_slice(&slice, principal, target, context));

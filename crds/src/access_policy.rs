@@ -75,6 +75,7 @@ pub enum Mode {
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(validation = Rule::new("!has(self.signedInWithin) || !(has(self.allow.anyone) || has(self.allow.services))").message("`signedInWithin` is about people who sign in: give `anyone` and `services` a rule without it"))]
+#[x_kube(validation = Rule::new("!has(self.acr) || !(has(self.allow.anyone) || has(self.allow.services))").message("`acr` is about people who sign in: give `anyone` and `services` a rule without it"))]
 pub struct AccessRule {
     /// Path prefixes, by whole segments: `/api` covers `/api` and `/api/x`, never `/apiary`. Absent: every path.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -96,6 +97,15 @@ pub struct AccessRule {
     /// nobody signs in with it. Absent: as long ago as sessions last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed_in_within: Option<Duration>,
+    /// The classes (`acr`) of which their OpenID provider must have put the sign-in into one, as it names them, such as `phr` or
+    /// `https://refeds.org/profile/mfa`; whoever signed in otherwise is asked to do so at a provider that is asked for them
+    /// (`acr_values`). A password, a directory and a key never fit, as nobody puts them into a class. Absent: any sign-in will do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 16),
+        inner(length(min = 1, max = 256), regex(pattern = r"^[!#-\[\]-~]+$"))
+    )]
+    pub acr: Vec<String>,
     /// How long a connection may stay open that this rule lets open, such as a WebSocket or a stream of events; `7d` or less. Proxy and
     /// application are told in `X-Auth-Max-Age`, and what ends it is one of them. Absent: for as long as what the caller showed is good.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -200,6 +200,11 @@ fn an_access_policy_is_refused_with_a_reason() {
     for allow in [json!({"anyone": true}), json!({"services": ["a/b"]})] {
         check("AccessPolicy", &lately(allow), &["`signedInWithin` is about people"]);
     }
+    let strongly = |allow: Value| rules(json!([{"allow": allow, "acr": ["phr"]}]));
+    check("AccessPolicy", &strongly(json!({"signedIn": true})), &[]);
+    for allow in [json!({"anyone": true}), json!({"services": ["a/b"]})] {
+        check("AccessPolicy", &strongly(allow), &["`acr` is about people"]);
+    }
     let aged = |age: &str| rules(json!([{"allow": {"anyone": true}, "maxConnectionAge": age}]));
     check("AccessPolicy", &aged("15m"), &[]);
     check("AccessPolicy", &rules(json!([])), &["say what is allowed"]);

@@ -8,6 +8,7 @@ mod ask;
 pub mod decide;
 pub mod explain;
 pub mod roles;
+pub mod sign_in;
 pub mod slice;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use crate::snapshot::{Access, CedarPolicy, LoadError, MOST_RULES, Provider, Sett
 pub use decide::{Context, Decision, Denial, Determining, Outcome};
 pub use explain::Explanation;
 pub use roles::{AccountRole, Admission, Claims};
+pub use sign_in::SignIn;
 pub use slice::{DecisionKey, Slice};
 
 /// A Snapshot ready to answer. Immutable: a change of configuration is another Engine.

@@ -221,12 +221,24 @@ pub struct Place {
     pub paths: Vec<String>,
     /// Methods; none: every method.
     pub methods: Vec<String>,
-    /// How many seconds ago people may have signed in; `None`: it does not matter.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub signed_in_within: Option<u64>,
+    /// What it asks of the sign-in of people.
+    #[serde(flatten)]
+    pub sign_in: WantedSignIn,
     /// For how many seconds a connection may stay open; `None`: the rule does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_connection_age: Option<u64>,
+}
+
+/// What a rule asks of the sign-in behind a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WantedSignIn {
+    /// How many seconds ago it may have been; `None`: it does not matter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_in_within: Option<u64>,
+    /// The classes of which it has to be one; none: any will do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acr: Vec<String>,
 }
 
 mod hex_digest {

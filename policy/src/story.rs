@@ -182,11 +182,11 @@ pub(crate) fn read_target(text: &str) -> Result<Target<'static>, crate::target::
 
 /// The moment of the tests, and the address of the client.
 #[track_caller]
-pub(crate) fn context(client_ip: Option<&str>) -> Context {
+pub(crate) fn context(client_ip: Option<&str>) -> Context<'static> {
     Context {
         client_ip: client_ip.map(|ip| ip.parse().expect("an address")),
         now: NOON,
-        signed_in_at: None,
+        signed_in: None,
     }
 }
 

@@ -45,6 +45,7 @@ const configuration = (keys) => ({
   claims: { openid: ['sub'], profile: ['name', 'preferred_username'], email: ['email', 'email_verified'], groups: ['groups', 'roles'] },
   conformIdTokenClaims: false,
   scopes: ['openid', 'offline_access', 'profile', 'email', 'groups'],
+  acrValues: ['phr'],
   pkce: { required: () => true },
   rotateRefreshToken: true,
   issueRefreshToken: (_, client) => refreshes(client),
@@ -96,13 +97,16 @@ serve();
 
 const text = async (request) => Buffer.concat(await request.toArray()).toString();
 
+// People prove as much as is asked of them.
+const asked = (details, acr) => details.params.acr_values?.split(' ').includes(acr) ? acr : undefined;
+
 const interaction = async (request, response) => {
   const details = await provider.interactionDetails(request, response);
   const posted = request.method === 'POST' ? new URLSearchParams(await text(request)) : new URLSearchParams();
   const user = posted.get('user') ?? details.params.login_hint;
   const result = posted.has('deny')
     ? { error: 'access_denied' }
-    : users.has(user) && { login: { accountId: user, amr: ['pwd'], remember: true }, consent: {} };
+    : users.has(user) && { login: { accountId: user, acr: asked(details, 'phr'), amr: ['pwd'], remember: true }, consent: {} };
   if (result) return provider.interactionFinished(request, response, result, { mergeWithLastSubmission: false });
   response.setHeader('content-type', 'text/html');
   return response.end(page('Sign in', form));

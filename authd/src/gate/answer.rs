@@ -10,6 +10,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use policy::Target;
 use policy::engine::Denial;
 use policy::identity_headers::{ASSERTION, MAX_AGE};
+use policy::snapshot::WantedSignIn;
+use url::form_urlencoded::Serializer;
 
 use super::Verdict;
 use super::asker::Asker;
@@ -17,6 +19,7 @@ use super::facts::{Dialect, Refused};
 use super::form::{Told, insert, plain, with_type};
 use crate::cookie;
 use crate::identity::{self, Caller};
+use crate::login::again::Again;
 use crate::serving::Serving;
 use crate::shared::Limited;
 
@@ -79,10 +82,10 @@ pub fn refuse(
             response
         }
         Verdict::SignIn(fault) => challenge(asker, fault.as_ref()),
-        Verdict::SignInAgain(_) if asker == Asker::Navigation => {
-            to_sign_in(dialect, &with_return_to(serving, "/login?prompt=login&", target))
+        Verdict::SignInAgain(wanted) if asker == Asker::Navigation => {
+            to_sign_in(dialect, &with_return_to(serving, &sign_in_again(wanted), target))
         }
-        Verdict::SignInAgain(within) => step_up(asker, *within),
+        Verdict::SignInAgain(wanted) => step_up(asker, wanted),
     }
 }
 
@@ -224,17 +227,42 @@ fn challenge(asker: Asker, fault: Option<&identity::Error>) -> Response<Full<Byt
     response
 }
 
-/// The token is good, and the sign-in behind it too long ago (RFC 9470 section 3).
-fn step_up(asker: Asker, within: u64) -> Response<Full<Bytes>> {
+/// The page on which somebody signs in once more, with the beginning of its query.
+fn sign_in_again(wanted: &WantedSignIn) -> String {
+    let page = "/login?";
+    let mut query = Serializer::for_suffix(page.to_owned(), page.len());
+    let again = Again {
+        acr: wanted.acr.clone(),
+    };
+    again.say(&mut query);
+    query.finish() + "&"
+}
+
+/// The token is good, and the sign-in behind it too long ago or too weak (RFC 9470 section 3).
+fn step_up(asker: Asker, wanted: &WantedSignIn) -> Response<Full<Bytes>> {
+    let (description, detail) = if wanted.acr.is_empty() {
+        (
+            "a more recent sign-in is needed",
+            "sign in again: this needs a more recent sign-in",
+        )
+    } else {
+        (
+            "a stronger sign-in is needed",
+            "sign in again: this needs a stronger sign-in",
+        )
+    };
     let said = Told {
         status: StatusCode::UNAUTHORIZED,
         code: "insufficient_user_authentication",
-        detail: "sign in again: this needs a more recent sign-in",
+        detail,
     };
     let mut response = told(asker, said);
+    let classes = (!wanted.acr.is_empty()).then(|| format!(", acr_values=\"{}\"", wanted.acr.join(" ")));
+    let age = wanted.signed_in_within.map(|within| format!(", max_age=\"{within}\""));
     let challenge = format!(
-        "Bearer realm=\"authd\", error=\"insufficient_user_authentication\", \
-         error_description=\"a more recent sign-in is needed\", max_age=\"{within}\""
+        "Bearer realm=\"authd\", error=\"insufficient_user_authentication\", error_description=\"{description}\"{}{}",
+        classes.unwrap_or_default(),
+        age.unwrap_or_default(),
     );
     insert(&mut response, header::WWW_AUTHENTICATE, &challenge);
     response

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use http::HeaderMap;
 use policy::Principal;
+use policy::engine::SignIn;
 use policy::principal::Identity;
 use uuid::Uuid;
 
@@ -42,6 +43,8 @@ pub enum Means {
         claims: Claims,
         /// When somebody proved who they are, in epoch milliseconds.
         signed_in_at: i64,
+        /// In which class their provider put that, where it said so.
+        acr: Option<String>,
         /// When the session ends, in epoch seconds.
         ends_at: Option<i64>,
         /// After how many idle seconds it ends.
@@ -113,11 +116,14 @@ impl Caller {
         }
     }
 
-    /// When they signed in, in epoch milliseconds, where there is a session.
+    /// How they signed in, where there is a session.
     #[must_use]
-    pub fn signed_in_at(&self) -> Option<i64> {
+    pub fn signed_in(&self) -> Option<SignIn<'_>> {
         match &self.means {
-            Means::Session { signed_in_at, .. } => Some(*signed_in_at),
+            Means::Session { signed_in_at, acr, .. } => Some(SignIn {
+                at: *signed_in_at,
+                acr: acr.as_deref(),
+            }),
             _ => None,
         }
     }

@@ -34,6 +34,7 @@ pub(super) async fn identify(app: &App, serving: &Serving, token: &str, epoch: u
         claims,
         // Long ago, where nobody can tell.
         signed_in_at: session.signed_in_at.map_or(0, |at| at.as_millisecond()),
+        acr: session.acr,
         ends_at: session.expires_at.map(|at| at.as_second()),
         idle,
     };

@@ -45,6 +45,8 @@ pub struct Arriving<'a> {
     pub subject: &'a str,
     /// When they proved who they are; `None`: the provider does not say.
     pub signed_in_at: Option<Timestamp>,
+    /// In which class the provider puts that, where it says.
+    pub acr: Option<String>,
     /// When their session ends at the latest; `None`: when sessions do.
     pub ends_at: Option<Timestamp>,
     /// What the provider says of them, a JSON object.
@@ -191,7 +193,7 @@ async fn attempt_once(
 ) -> Result<SignedIn, Error> {
     let (provider, subject, device) = (arriving.provider, arriving.subject, arriving.device);
     let (signed_in_at, ends_at) = (arriving.signed_in_at, arriving.ends_at);
-    let claims = arriving.claims;
+    let (acr, claims) = (arriving.acr, arriving.claims);
     if subject.is_empty() || subject.len() > MAX_SUBJECT || claims.to_string().len() > MAX_CLAIMS {
         return Err(Error::Unusable);
     }
@@ -208,6 +210,7 @@ async fn attempt_once(
     let session = session::new(app, serving, user_id, &provider.name, device);
     let session = NewSession {
         signed_in_at: signed_in_at.map(|at| at.min(app.now())),
+        acr,
         expires_at: ends_at.into_iter().chain(session.expires_at).min(),
         ..session
     };

@@ -65,6 +65,7 @@ pub async fn known(settings: &GitHub, outbound: &Outbound, token: &SecretString)
         },
         sid: None,
         signed_in_at: None,
+        acr: None,
     })
 }
 

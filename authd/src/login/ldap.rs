@@ -81,6 +81,7 @@ pub async fn sign_in(app: &App, serving: &Serving, typed: Typed<'_>, device: Dev
         provider,
         subject: &person.subject,
         signed_in_at: Some(app.now()),
+        acr: None,
         ends_at: None,
         claims: json!(person.claims),
         device,

@@ -83,6 +83,7 @@ pub(super) fn new(app: &App, serving: &Serving, user: Uuid, provider: &str, devi
         provider: provider.to_owned(),
         created_at: now,
         signed_in_at: Some(now),
+        acr: None,
         expires_at: lifetime.and_then(|seconds| later(now, seconds)),
         client_address: device.address.map_or(String::new(), |address| address.to_string()),
         user_agent: device.user_agent.chars().take(256).collect(),

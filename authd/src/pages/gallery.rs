@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use uuid::Uuid;
 
 use super::*;
+use crate::login::again::Again;
 
 pub(super) fn site() -> Site {
     Site {
@@ -40,7 +41,7 @@ pub(super) fn sign_in<'a>(site: &'a Site, origins: &'a [url::Origin]) -> SignIn<
         }),
         providers: &PROVIDERS,
         return_to: Some("https://grafana.example.com/d/1?a=1&b=2"),
-        again: false,
+        again: None,
         refusal: None,
         form_origins: origins,
     }
@@ -138,8 +139,19 @@ fn sign_ins() -> Vec<(&'static str, Response)> {
         providers: &[],
         ..sign_in(&site, &[])
     };
+    let (lately, strongly) = (
+        Again::default(),
+        Again {
+            acr: vec!["phr".to_owned()],
+        },
+    );
     let again = SignIn {
-        again: true,
+        again: Some(&lately),
+        ..sign_in(&site, &origins)
+    };
+    let stronger = SignIn {
+        again: Some(&strongly),
+        password: None,
         ..sign_in(&site, &origins)
     };
     let choices = ["accounts", "corporate"].map(|name| Choice {
@@ -161,6 +173,7 @@ fn sign_ins() -> Vec<(&'static str, Response)> {
     vec![
         ("sign_in", sign_in(&site, &origins).respond()),
         ("sign_in_again", again.respond()),
+        ("sign_in_stronger", stronger.respond()),
         ("sign_in_alone", alone.respond()),
         ("sign_in_elsewhere", elsewhere.respond()),
         ("sign_in_nowhere", nowhere.respond()),

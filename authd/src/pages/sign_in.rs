@@ -6,6 +6,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
 use super::{Page, Site};
+use crate::login::again::Again;
 
 /// The sign-in page. Status 200, or that of the [`Refusal`].
 #[derive(Debug, Template)]
@@ -19,8 +20,8 @@ pub struct SignIn<'a> {
     pub providers: &'a [Provider<'a>],
     /// An address that `return_to::accept` has accepted.
     pub return_to: Option<&'a str>,
-    /// Whether the person is signed in, and has to sign in once more for what they want to open.
-    pub again: bool,
+    /// How the person, who is signed in, has to sign in once more for what they want to open.
+    pub again: Option<&'a Again>,
     /// Why the last attempt did not work.
     pub refusal: Option<Refusal>,
     /// Origins that a sign-in may return to.
@@ -120,7 +121,9 @@ impl SignIn<'_> {
         let mut href = format!("/oauth/{}/login", utf8_percent_encode(provider.name, NON_ALPHANUMERIC));
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(self.return_to.map(|address| ("return_to", address)));
-        query.extend_pairs(self.again.then_some(("prompt", "login")));
+        if let Some(again) = self.again {
+            again.say(&mut query);
+        }
         let query = query.finish();
         if !query.is_empty() {
             href.push('?');

@@ -38,7 +38,7 @@ pub async fn login(
     asked: Asked,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let return_to = visitor.return_to(asked.address());
+    let (return_to, again) = (visitor.return_to(asked.address()), asked.again(&visitor.serving));
     let Some(provider) = visitor
         .serving
         .engine
@@ -48,7 +48,7 @@ pub async fn login(
         return notices::not_found(visitor).await;
     };
     if !is_navigation(&visitor.headers) {
-        let refusal = (asked.again(), Some(Refusal::Provider));
+        let refusal = (again.as_ref(), Some(Refusal::Provider));
         return sign_in::page(&visitor, "", return_to.as_deref(), refusal);
     }
     let link = match asked_to_link(&visitor, query.as_deref()) {
@@ -58,7 +58,7 @@ pub async fn login(
     let purpose = Purpose {
         return_to: return_to.clone(),
         link,
-        again: asked.again(),
+        again: again.clone(),
     };
     match authorize::begin(&app, &visitor.serving, provider, purpose).await {
         Ok(sent) => {
@@ -78,7 +78,7 @@ pub async fn login(
         }
         Err(error) => {
             tracing::warn!(provider = name, reason = error.reason(), error = %error, "nobody can be sent to the provider");
-            let refusal = (asked.again(), Some(refusal(&error)));
+            let refusal = (again.as_ref(), Some(refusal(&error)));
             sign_in::page(&visitor, "", return_to.as_deref(), refusal)
         }
     }
@@ -127,7 +127,7 @@ pub async fn callback(
             tracing::info!(provider = name, error = %error, "nothing was linked");
             Redirect::to("/account?done=not-linked").into_response()
         }
-        Err(error) => sign_in::page(&visitor, "", None, (false, Some(refusal(&error)))),
+        Err(error) => sign_in::page(&visitor, "", None, (None, Some(refusal(&error)))),
     };
     if let Ok(answer) = Answer::read(&query) {
         response

@@ -6,12 +6,18 @@ use axum::response::Redirect;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
+use crate::login::again::Again;
+use crate::serving::Serving;
+
+/// As many as a rule may name.
+const MOST_CLASSES: usize = 16;
+
 /// Where a person wants to go: `return_to`, or `rd` as oauth2-proxy and ingress-nginx say; and whether they have to sign in although
-/// they are signed in (`prompt=login`, as OpenID Connect says it).
+/// they are signed in (`prompt=login`), and how strongly (`acr_values`), as OpenID Connect says it.
 #[derive(Debug, Default)]
 pub struct Asked {
     address: Option<String>,
-    again: bool,
+    again: Option<Again>,
 }
 
 impl Asked {
@@ -21,10 +27,13 @@ impl Asked {
         self.address.as_deref()
     }
 
-    /// Whether they have to sign in again. It only ever asks for more, so that anybody may say so.
+    /// How they have to sign in again, if they have to. Anybody may say so: what no rule asks for is left out, so that nobody is led to
+    /// a weaker sign-in than the usual one.
     #[must_use]
-    pub fn again(&self) -> bool {
-        self.again
+    pub fn again(&self, serving: &Serving) -> Option<Again> {
+        let mut again = self.again.clone()?;
+        again.acr.retain(|class| serving.engine.asks_for_class(class));
+        Some(again)
     }
 }
 
@@ -39,6 +48,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
             _ => None,
         };
         let again = query().any(|(name, value)| name == "prompt" && value == "login");
+        let classes = query().find_map(|(name, value)| (name == "acr_values").then_some(value));
+        let classes = classes.iter().flat_map(|classes| classes.split(' '));
+        let again = again.then(|| Again {
+            acr: classes.take(MOST_CLASSES).map(str::to_owned).collect(),
+        });
         Ok(Self { address, again })
     }
 }

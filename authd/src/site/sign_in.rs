@@ -14,6 +14,7 @@ use super::posted::{Asked, Posted};
 use super::visitor::{Visitor, origins};
 use crate::app::App;
 use crate::cookie;
+use crate::login::again::Again;
 use crate::login::ldap;
 use crate::login::oidc::logout;
 use crate::login::outcome::SignedIn;
@@ -24,10 +25,10 @@ use crate::pages::{Choice, Names, Page, PasswordForm, Provider, Refusal, SignIn,
 
 /// `GET /login`. Somebody who is signed in already goes on at once, unless they have to sign in again.
 pub async fn show(visitor: Visitor, asked: Asked) -> Response {
-    let return_to = visitor.return_to(asked.address());
+    let (return_to, again) = (visitor.return_to(asked.address()), asked.again(&visitor.serving));
     match &return_to {
-        Some(address) if visitor.session.is_some() && !asked.again() => Redirect::to(address).into_response(),
-        _ => page(&visitor, "", return_to.as_deref(), (asked.again(), None)),
+        Some(address) if visitor.session.is_some() && again.is_none() => Redirect::to(address).into_response(),
+        _ => page(&visitor, "", return_to.as_deref(), (again.as_ref(), None)),
     }
 }
 
@@ -48,8 +49,9 @@ pub struct Typing {
 /// `POST /login`: on to where the person wanted to go (303), or the page again with what is wrong.
 pub async fn post(State(app): State<Arc<App>>, visitor: Visitor, Posted(posted): Posted<Typing>) -> Response {
     let return_to = visitor.return_to(posted.return_to.as_deref());
+    let again = (posted.prompt.as_deref() == Some("login")).then(Again::default);
     let before = Before {
-        again: posted.prompt.as_deref() == Some("login"),
+        again: again.as_ref(),
         email: &posted.email,
         provider: posted.provider.as_deref(),
     };
@@ -79,8 +81,15 @@ pub async fn post(State(app): State<Arc<App>>, visitor: Visitor, Posted(posted):
 struct Before<'a> {
     email: &'a str,
     provider: Option<&'a str>,
-    /// Whether they have to sign in once more.
-    again: bool,
+    /// How they have to sign in once more.
+    again: Option<&'a Again>,
+}
+
+impl Before<'_> {
+    /// Whether they can sign in there.
+    fn is_possible(&self, provider: &policy::snapshot::Provider) -> bool {
+        self.again.is_none_or(|again| again.is_possible(&provider.method))
+    }
 }
 
 /// Has the password checked where the person says that it is.
@@ -118,12 +127,12 @@ fn refusal(error: &password::Error) -> Refusal {
     }
 }
 
-/// The page, with what was typed before, whether the person has to sign in once more, and what is wrong.
+/// The page, with what was typed before, how the person has to sign in once more, and what is wrong.
 pub(super) fn page(
     visitor: &Visitor,
     email: &str,
     return_to: Option<&str>,
-    (again, refusal): (bool, Option<Refusal>),
+    (again, refusal): (Option<&Again>, Option<Refusal>),
 ) -> Response {
     let before = Before {
         email,
@@ -142,10 +151,10 @@ fn form(visitor: &Visitor, before: Before<'_>, return_to: Option<&str>, refusal:
     let providers: Vec<Provider<'_>> = serving
         .engine
         .providers()
-        .filter(|provider| !before.again || provider.method.asks_again())
+        .filter(|provider| before.is_possible(provider))
         .filter_map(link)
         .collect();
-    let choices = choices(visitor, before.provider);
+    let choices = choices(visitor, before);
     let names = match (serving.password_provider(), choices.as_slice()) {
         (Some(_), [_]) => Names::Email,
         (Some(_), _) => Names::Either,
@@ -170,13 +179,14 @@ fn form(visitor: &Visitor, before: Before<'_>, return_to: Option<&str>, refusal:
 }
 
 /// Where somebody's password may be: with us, or in a directory.
-fn choices<'a>(visitor: &'a Visitor, chosen: Option<&str>) -> Vec<Choice<'a>> {
+fn choices<'a>(visitor: &'a Visitor, before: Before<'_>) -> Vec<Choice<'a>> {
     let providers = visitor.serving.engine.providers();
+    let providers = providers.filter(|provider| before.is_possible(provider));
     let typed = providers.filter(|provider| provider.method.is_password() || provider.method.directory().is_some());
     let choice = |provider: &'a policy::snapshot::Provider| Choice {
         name: &provider.name,
         title: &provider.display_name,
-        is_chosen: chosen == Some(&provider.name),
+        is_chosen: before.provider == Some(&provider.name),
     };
     typed.map(choice).collect()
 }

@@ -72,6 +72,7 @@ const TABLES: &[(&str, &[(&str, Kind)])] = &[
             ("client_address", Text),
             ("user_agent", Text),
             ("signed_in_at", Integer),
+            ("acr", Text),
         ],
     ),
     (

@@ -15,6 +15,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (4, "signed_in_at", include_str!("migrations/0004_signed_in_at.sql")),
     (5, "replicas", include_str!("migrations/0005_replicas.sql")),
     (6, "refused", include_str!("migrations/0006_refused.sql")),
+    (7, "acr", include_str!("migrations/0007_acr.sql")),
 ];
 
 /// Every migration, ready to be applied.

@@ -27,6 +27,8 @@ pub struct Session {
     pub created_at: Timestamp,
     /// When the person proved who they are; `None`: nobody can tell.
     pub signed_in_at: Option<Timestamp>,
+    /// In which class the provider put that (`acr`), where it said.
+    pub acr: Option<String>,
     /// When it was last used, as far as [`Store::touch_sessions`] was told.
     pub last_seen_at: Timestamp,
     /// When it ends; `None` is never.
@@ -50,6 +52,8 @@ pub struct NewSession {
     pub created_at: Timestamp,
     /// When the person proved who they are; `None`: nobody can tell.
     pub signed_in_at: Option<Timestamp>,
+    /// In which class the provider put that (`acr`), where it said.
+    pub acr: Option<String>,
     /// When it ends; `None` is never.
     pub expires_at: Option<Timestamp>,
     /// The address that the person signed in from.
@@ -178,8 +182,8 @@ pub(super) async fn insert(transaction: &mut Transaction, session: &NewSession) 
     // Asked here, so that a sign-in that began before an account was disabled does not outlive that.
     let query = sql(
         "INSERT INTO sessions (id, user_id, provider, created_at, last_seen_at, expires_at, client_address,
-             user_agent, signed_in_at)
-         SELECT $1, id, $3, $4, $4, $5, $6, $7, $8 FROM users WHERE id = $2 AND disabled = FALSE RETURNING *",
+             user_agent, signed_in_at, acr)
+         SELECT $1, id, $3, $4, $4, $5, $6, $7, $8, $9 FROM users WHERE id = $2 AND disabled = FALSE RETURNING *",
     );
     Ok(query
         .bind(session.id)
@@ -190,6 +194,7 @@ pub(super) async fn insert(transaction: &mut Transaction, session: &NewSession) 
         .bind(&session.client_address)
         .bind(&session.user_agent)
         .bind(session.signed_in_at)
+        .bind(session.acr.as_deref())
         .fetch_one(transaction)
         .await?)
 }
@@ -265,6 +270,7 @@ impl FromRow for Session {
             provider: row.read("provider")?,
             created_at: row.time("created_at")?,
             signed_in_at: row.optional_time("signed_in_at")?,
+            acr: row.read("acr")?,
             last_seen_at: row.time("last_seen_at")?,
             expires_at: row.optional_time("expires_at")?,
             client_address: row.read("client_address")?,

@@ -115,6 +115,7 @@ impl Fixture {
             provider: "password".to_owned(),
             created_at: at(0),
             signed_in_at: Some(at(0)),
+            acr: None,
             expires_at: Some(at(60)),
             client_address: "192.0.2.7".to_owned(),
             user_agent: "Firefox".to_owned(),

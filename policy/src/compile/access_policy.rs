@@ -9,7 +9,7 @@ use super::cedar_text;
 use super::scope::{Scope, by_age, finite, full_name, is_granted, problem};
 use crate::cedar::{Draft, Effect, Type, Var, all, any, binary, call, entity, has, is, not, set, text};
 use crate::problem::Problem;
-use crate::snapshot::{Access, CedarPolicy, MOST_RULES, Place, Tree};
+use crate::snapshot::{Access, CedarPolicy, MOST_RULES, Place, Tree, WantedSignIn};
 use crate::target;
 
 /// The policies, by name. A host belongs to the oldest policy that claims it; hosts of a broken policy are refused.
@@ -85,9 +85,7 @@ fn access(resource: &AccessPolicy, name: &str, hosts: Vec<String>) -> Result<Acc
     for (index, rule) in resource.spec.rules.iter().enumerate() {
         match place(resource, index, rule) {
             Ok(place) => {
-                access
-                    .allows
-                    .push(allow(name, index, &rule.allow, place.signed_in_within));
+                access.allows.push(allow(name, index, &rule.allow, &place.sign_in));
                 access.rules.push(place);
             }
             Err(problem) => problems.push(problem),
@@ -130,7 +128,10 @@ fn place(resource: &AccessPolicy, index: usize, rule: &AccessRule) -> Result<Pla
     Ok(Place {
         paths,
         methods: rule.methods.clone(),
-        signed_in_within: signed_in_within(resource, index, rule)?,
+        sign_in: WantedSignIn {
+            signed_in_within: signed_in_within(resource, index, rule)?,
+            acr: rule.acr.clone(),
+        },
         max_connection_age: max_connection_age(resource, index, rule)?,
     })
 }
@@ -184,7 +185,7 @@ pub(crate) fn rule_id(policy: &str, index: usize) -> String {
     format!("{policy}#{index}")
 }
 
-fn allow(name: &str, index: usize, allow: &Allow, within: Option<u64>) -> CedarPolicy {
+fn allow(name: &str, index: usize, allow: &Allow, wanted: &WantedSignIn) -> CedarPolicy {
     let source = format!("AccessPolicy/{name}");
     let rule = rule_field(index);
     let draft = Draft {
@@ -192,9 +193,10 @@ fn allow(name: &str, index: usize, allow: &Allow, within: Option<u64>) -> CedarP
         source: &source,
         rule: &rule,
         resource_in: Some((Type::Rule, rule_id(name, index))),
-        when: (allow.anyone != Some(true)).then(|| match within {
-            Some(seconds) => all(vec![who(allow), signed_in_lately(seconds)]),
-            None => who(allow),
+        when: (allow.anyone != Some(true)).then(|| {
+            let lately = wanted.signed_in_within.map(signed_in_lately);
+            let strongly = (!wanted.acr.is_empty()).then(|| signed_in_as(&wanted.acr));
+            all([who(allow)].into_iter().chain(lately).chain(strongly).collect())
         }),
         unless: None,
     };
@@ -213,6 +215,13 @@ fn signed_in_lately(seconds: u64) -> Value {
         has(Var::Context.expression(), "signedInAt"),
         binary("<=", ago, within),
     ])
+}
+
+/// Whether the provider put the sign-in in one of these classes.
+fn signed_in_as(classes: &[String]) -> Value {
+    let wanted = set(classes.iter().map(|class| text(class)));
+    let is_one = binary("contains", wanted, Var::Context.attribute("acr"));
+    all(vec![has(Var::Context.expression(), "acr"), is_one])
 }
 
 fn who(allow: &Allow) -> Value {

@@ -78,21 +78,24 @@ fn attributes(pairs: Vec<(&str, RestrictedExpression)>) -> HashMap<String, Restr
         .collect()
 }
 
-fn cedar_context(context: &Context) -> Result<CedarContext, String> {
+fn cedar_context(context: &Context<'_>) -> Result<CedarContext, String> {
     let moment = |milliseconds: i64| {
         let at = jiff::Timestamp::from_millisecond(milliseconds).map_err(|error| error.to_string())?;
         Ok::<_, String>(RestrictedExpression::new_datetime(format!("{at:.3}")))
     };
     let now = ("now".to_owned(), moment(context.now)?);
-    let signed_in_at = context.signed_in_at.map(moment).transpose()?;
+    let signed_in_at = context.signed_in.map(|signed_in| moment(signed_in.at)).transpose()?;
     let signed_in_at = signed_in_at.map(|at| ("signedInAt".to_owned(), at));
+    let acr = context.signed_in.and_then(|signed_in| signed_in.acr);
+    let acr = acr.map(|acr| ("acr".to_owned(), RestrictedExpression::new_string(acr.to_owned())));
     let client_ip = context.client_ip.map(|ip| {
         (
             "clientIp".to_owned(),
             RestrictedExpression::new_ip(ip.to_canonical().to_string()),
         )
     });
-    CedarContext::from_pairs(client_ip.into_iter().chain(signed_in_at).chain([now])).map_err(|error| error.to_string())
+    let sign_in = signed_in_at.into_iter().chain(acr);
+    CedarContext::from_pairs(client_ip.into_iter().chain(sign_in).chain([now])).map_err(|error| error.to_string())
 }
 
 fn principal_uid(principal: &Principal) -> Result<EntityUid, String> {

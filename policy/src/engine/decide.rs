@@ -6,21 +6,21 @@ use cedar_policy::{AuthorizationError, PolicyId, Response};
 use crds::Mode;
 use serde::Serialize;
 
-use super::slice::signed_in_lately;
-use super::{Engine, ReadyAccess, Slice};
+use super::{Engine, ReadyAccess, SignIn, Slice};
 use crate::compile::rule_field;
 use crate::principal::Principal;
+use crate::snapshot::WantedSignIn;
 use crate::target::Target;
 
 /// What else a decision may read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Context {
+pub struct Context<'a> {
     /// The client's address, where the proxy says it.
     pub client_ip: Option<IpAddr>,
     /// Now, in epoch milliseconds.
     pub now: i64,
-    /// When the session began, in epoch milliseconds; `None` where there is none.
-    pub signed_in_at: Option<i64>,
+    /// How the person signed in; `None` where there is no session.
+    pub signed_in: Option<SignIn<'a>>,
 }
 
 /// An answer, and what it rests on.
@@ -35,9 +35,9 @@ pub struct Decision {
     pub determining: Vec<Determining>,
     /// What a policy in `Shadow` mode would have refused.
     pub shadow: Option<Denial>,
-    /// For somebody who signed in too long ago: how many seconds ago would do.
+    /// For somebody whose sign-in does not suffice: which one would.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub signed_in_within: Option<u64>,
+    pub sign_in_again: Option<WantedSignIn>,
     /// For how many seconds a connection may stay open that the rules let open; `None`: they do not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_connection_age: Option<u64>,
@@ -70,6 +70,8 @@ pub enum Denial {
     NotAllowed,
     /// They would, had the person signed in more lately.
     SignedInTooLongAgo,
+    /// They would, had the person signed in more strongly.
+    SignedInTooWeakly,
     /// A policy forbids it.
     Forbidden,
     /// The key is not for this endpoint.
@@ -91,6 +93,7 @@ impl Denial {
             Self::NoRule => "NoRule",
             Self::NotAllowed => "NotAllowed",
             Self::SignedInTooLongAgo => "SignedInTooLongAgo",
+            Self::SignedInTooWeakly => "SignedInTooWeakly",
             Self::Forbidden => "Forbidden",
             Self::KeyEndpoint => "KeyEndpoint",
             Self::Pending => "Pending",
@@ -121,13 +124,13 @@ pub(super) struct Question<'a> {
     pub(super) rules: u64,
     pub(super) principal: &'a Principal,
     pub(super) target: &'a Target<'a>,
-    pub(super) context: &'a Context,
+    pub(super) context: &'a Context<'a>,
 }
 
 impl Engine {
     /// Decides.
     #[must_use]
-    pub fn decide(&self, principal: &Principal, target: &Target<'_>, context: &Context) -> Decision {
+    pub fn decide(&self, principal: &Principal, target: &Target<'_>, context: &Context<'_>) -> Decision {
         self.decide_slice(&self.slice(target), principal, target, context)
     }
 
@@ -138,7 +141,7 @@ impl Engine {
         slice: &Slice<'_>,
         principal: &Principal,
         target: &Target<'_>,
-        context: &Context,
+        context: &Context<'_>,
     ) -> Decision {
         let Some((_, ready)) = slice.access else {
             return refused(None, Denial::UnknownHost, Vec::new());
@@ -167,7 +170,7 @@ fn refused(policy: Option<String>, denial: Denial, errors: Vec<String>) -> Decis
         policy,
         determining: Vec::new(),
         shadow: None,
-        signed_in_within: None,
+        sign_in_again: None,
         max_connection_age: None,
         errors,
     }
@@ -182,16 +185,17 @@ impl Question<'_> {
         let errors: Vec<String> = response.diagnostics().errors().map(in_words).collect();
         let determining = determining(self.principal, response);
         let nobody_said_no = errors.is_empty() && determining.is_empty();
-        let signed_in_within = match response.decision() {
+        let again = match response.decision() {
             cedar_policy::Decision::Deny if nobody_said_no => self.after_signing_in_again(),
             _ => None,
         };
+        let (insufficient, sign_in_again) = again.unzip();
         let denial = match response.decision() {
             _ if !errors.is_empty() => Some(Denial::EvaluationError),
             cedar_policy::Decision::Allow => None,
             cedar_policy::Decision::Deny if by_key => Some(Denial::KeyEndpoint),
             cedar_policy::Decision::Deny if !determining.is_empty() => Some(Denial::Forbidden),
-            cedar_policy::Decision::Deny if signed_in_within.is_some() => Some(Denial::SignedInTooLongAgo),
+            cedar_policy::Decision::Deny if insufficient.is_some() => insufficient,
             cedar_policy::Decision::Deny if self.principal.is_pending() => Some(Denial::Pending),
             cedar_policy::Decision::Deny if self.rules == 0 => Some(Denial::NoRule),
             cedar_policy::Decision::Deny => Some(Denial::NotAllowed),
@@ -207,7 +211,7 @@ impl Question<'_> {
             max_connection_age: denial.map_or_else(|| self.max_connection_age(&determining), |_| None),
             determining,
             shadow,
-            signed_in_within,
+            sign_in_again,
             errors,
         }
     }
@@ -221,37 +225,6 @@ impl Question<'_> {
             place.max_connection_age
         });
         ages.collect::<Option<Vec<u64>>>()?.into_iter().max()
-    }
-
-    /// How many seconds ago somebody may have signed in to whom the rules say no now, and would say yes had they just signed in;
-    /// `None`: it would change nothing.
-    fn after_signing_in_again(&self) -> Option<u64> {
-        self.context.signed_in_at?;
-        let deciding = || {
-            let rules = self.ready.access.rules.iter().enumerate();
-            rules.filter(|(index, _)| self.rules & (1 << index) != 0)
-        };
-        if !deciding().any(|(_, place)| signed_in_lately(place, self.context) == Some(false)) {
-            return None;
-        }
-        let context = Context {
-            signed_in_at: Some(self.context.now),
-            ..*self.context
-        };
-        let again = Question {
-            context: &context,
-            ..*self
-        };
-        let response = again.ask(self.rules).ok()?;
-        if response.decision() == cedar_policy::Decision::Deny || response.diagnostics().errors().next().is_some() {
-            return None;
-        }
-        let permitting = determining(self.principal, &response);
-        let permits = |index: usize| permitting.iter().any(|one| one.rule == rule_field(index));
-        deciding()
-            .filter(|(index, _)| permits(*index))
-            .filter_map(|(_, place)| place.signed_in_within)
-            .max()
     }
 }
 
@@ -268,7 +241,7 @@ fn parts(id: &PolicyId) -> (&str, &str) {
 }
 
 /// What could not be evaluated decides alone: it is why the rest does not count.
-fn determining(principal: &Principal, response: &Response) -> Vec<Determining> {
+pub(super) fn determining(principal: &Principal, response: &Response) -> Vec<Determining> {
     let erred = response.diagnostics().errors().map(|error| {
         let AuthorizationError::PolicyEvaluationError(error) = error;
         error.policy_id()

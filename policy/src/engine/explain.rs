@@ -44,7 +44,7 @@ pub struct RuleFit {
 impl Engine {
     /// Explains the decision.
     #[must_use]
-    pub fn explain(&self, principal: &Principal, target: &Target<'_>, context: &Context) -> Explanation {
+    pub fn explain(&self, principal: &Principal, target: &Target<'_>, context: &Context<'_>) -> Explanation {
         let slice = self.slice(target);
         let decision = self.decide_slice(&slice, principal, target, context);
         let places = slice.access.map_or(&[][..], |(_, ready)| &ready.access.rules);
@@ -103,13 +103,18 @@ fn describe(place: &Place) -> String {
         }
     };
     let lately = place
+        .sign_in
         .signed_in_within
         .map_or(String::new(), |seconds| format!(", signed in within {seconds} s"));
+    let strongly = match place.sign_in.acr.as_slice() {
+        [] => String::new(),
+        classes => format!(", signed in as {}", classes.join(" or ")),
+    };
     let age = place
         .max_connection_age
         .map_or(String::new(), |seconds| format!(", connections end after {seconds} s"));
     format!(
-        "{} on {}{lately}{age}",
+        "{} on {}{lately}{strongly}{age}",
         all(&place.methods, "every method"),
         all(&place.paths, "every path")
     )
@@ -162,6 +167,7 @@ fn sentence(denial: Denial) -> &'static str {
         Denial::NoRule => "no rule covers the path and method",
         Denial::NotAllowed => "the rule does not allow this principal",
         Denial::SignedInTooLongAgo => "the rule allows this principal only soon after signing in",
+        Denial::SignedInTooWeakly => "the rule allows this principal only after a sign-in of another class (`acr`)",
         Denial::Forbidden => "a policy forbids it",
         Denial::KeyEndpoint => "the key is not for this endpoint",
         Denial::Pending => "the account waits for an administrator",

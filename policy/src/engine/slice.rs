@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::{At, Context, Engine, ReadyAccess};
 use crate::principal::Principal;
-use crate::snapshot::{CedarPolicy, Place};
+use crate::snapshot::{CedarPolicy, Place, WantedSignIn};
 use crate::target::{Scheme, Target, covers};
 
 /// The policies that can matter to a question.
@@ -23,6 +23,7 @@ pub(crate) struct Reads {
     client_ip: bool,
     now: bool,
     signed_in_at: bool,
+    acr: bool,
 }
 
 impl Reads {
@@ -31,13 +32,14 @@ impl Reads {
         let mentions = |word: &str| policies.iter().any(|policy| policy.tree.text().contains(word));
         let context = mentions("\"context\"");
         let (client_ip, now) = (mentions("\"clientIp\""), mentions("\"now\""));
-        let signed_in_at = mentions("\"signedInAt\"");
-        let unclear = context && !client_ip && !now && !signed_in_at;
+        let (signed_in_at, acr) = (mentions("\"signedInAt\""), mentions("\"acr\""));
+        let unclear = context && !client_ip && !now && !signed_in_at && !acr;
         Self {
             target: !policies.is_empty(),
             client_ip: client_ip || unclear,
             now: now || unclear,
             signed_in_at: signed_in_at || unclear,
+            acr: acr || unclear,
         }
     }
 }
@@ -48,9 +50,10 @@ pub struct DecisionKey {
     principal: u128,
     access: Option<At>,
     rules: u64,
-    /// Which of the rules that ask for it find that somebody signed in lately: their policies read nothing else of the time. `None`:
-    /// no rule asks, or nobody signed in.
+    /// Which of the rules that ask for it find that somebody signed in lately, and which that they did so strongly: their policies read
+    /// nothing else of the sign-in. `None`: no rule asks, or nobody signed in.
     lately: Option<u64>,
+    strongly: Option<u64>,
     facts: Option<Box<Facts>>,
 }
 
@@ -62,6 +65,7 @@ struct Facts {
     scheme: Scheme,
     client_ip: Option<Option<IpAddr>>,
     signed_in_at: Option<Option<i64>>,
+    acr: Option<Option<Box<str>>>,
 }
 
 impl Engine {
@@ -77,13 +81,14 @@ impl Engine {
 impl Slice<'_> {
     /// The key under which the decision may be remembered; `None`: it may not.
     #[must_use]
-    pub fn key(&self, principal: &Principal, target: &Target<'_>, context: &Context) -> Option<DecisionKey> {
+    pub fn key(&self, principal: &Principal, target: &Target<'_>, context: &Context<'_>) -> Option<DecisionKey> {
         let (access, reads) = self
             .access
             .map_or((None, Reads::default()), |(at, ready)| (Some(at), ready.reads));
         if reads.now {
             return None;
         }
+        let signed_in = context.signed_in;
         let restricted = principal.key().is_some_and(|key| !key.restrictions.is_empty());
         let facts = (reads.target || restricted).then(|| {
             Box::new(Facts {
@@ -92,41 +97,34 @@ impl Slice<'_> {
                 method: (*target.method).into(),
                 scheme: target.scheme,
                 client_ip: reads.client_ip.then_some(context.client_ip),
-                signed_in_at: reads.signed_in_at.then_some(context.signed_in_at),
+                signed_in_at: reads.signed_in_at.then_some(signed_in.map(|signed_in| signed_in.at)),
+                acr: reads
+                    .acr
+                    .then_some(signed_in.and_then(|signed_in| signed_in.acr).map(Box::from)),
             })
         });
         Some(DecisionKey {
             principal: principal.fingerprint(),
             access,
             rules: self.rules,
-            lately: self.lately(context),
+            lately: self.satisfied(context, WantedSignIn::is_lately),
+            strongly: self.satisfied(context, WantedSignIn::is_strong),
             facts,
         })
     }
 
-    fn lately(&self, context: &Context) -> Option<u64> {
-        context.signed_in_at?;
+    /// Which of the rules that ask for something find it, one bit each.
+    fn satisfied(&self, context: &Context<'_>, finds: fn(&WantedSignIn, &Context<'_>) -> Option<bool>) -> Option<u64> {
+        context.signed_in?;
         let places = self.access.map_or(&[][..], |(_, ready)| &ready.access.rules);
         let deciding = places
             .iter()
             .enumerate()
             .filter(|(index, _)| self.rules & (1 << index) != 0);
-        let asking = deciding.filter_map(|(index, place)| Some((index, signed_in_lately(place, context)?)));
-        let bit = |(index, lately): (usize, bool)| u64::from(lately) << index;
+        let asking = deciding.filter_map(|(index, place)| Some((index, finds(&place.sign_in, context)?)));
+        let bit = |(index, found): (usize, bool)| u64::from(found) << index;
         asking.map(bit).reduce(|all, bit| all | bit)
     }
-}
-
-/// Whether somebody signed in as lately as the rule asks for; `None`: it does not ask.
-pub(super) fn signed_in_lately(place: &Place, context: &Context) -> Option<bool> {
-    let within = i64::try_from(place.signed_in_within?)
-        .unwrap_or(i64::MAX)
-        .saturating_mul(1000);
-    Some(
-        context
-            .signed_in_at
-            .is_some_and(|at| context.now.saturating_sub(at) <= within),
-    )
 }
 
 /// The rules whose path fits best: the longest prefix, and among equals those that name the method.

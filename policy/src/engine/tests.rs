@@ -3,9 +3,9 @@
 #![expect(clippy::too_many_lines, reason = "a table is as long as its rows")]
 
 mod ages;
-mod lately;
 mod naive;
 mod properties;
+mod sign_in;
 
 use crds::Endpoint;
 

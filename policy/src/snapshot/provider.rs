@@ -88,6 +88,12 @@ impl Method {
             Self::GitHub(_) | Self::Jwt(_) => false,
         }
     }
+
+    /// Whether it can be asked to sign people in as strongly as somebody wants (`acr_values`), and says whether it did (`acr`).
+    #[must_use]
+    pub fn puts_in_classes(&self) -> bool {
+        matches!(self, Self::Oidc(oidc) if matches!(oidc.flavour, Flavour::Plain))
+    }
 }
 
 /// Who gets an account.

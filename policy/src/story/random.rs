@@ -16,6 +16,7 @@ use crate::{Principal, Target};
 const HOSTS: [&str; 5] = ["a.x.test", "b.x.test", "*.x.test", "x.test", "a.b.x.test"];
 const PATHS: [&str; 6] = ["/", "/a", "/a/", "/a/b", "/ab", "/a/b/c"];
 const METHODS: [&str; 3] = ["GET", "POST", "DELETE"];
+const CLASSES: [&str; 2] = ["silver", "gold"];
 const NAMES: [&str; 4] = ["user", "admin", "staff", "x"];
 
 fn some(names: &'static [&'static str], most: usize) -> impl Strategy<Value = Vec<String>> {
@@ -42,13 +43,24 @@ fn allow() -> impl Strategy<Value = Allow> {
 fn rule() -> impl Strategy<Value = AccessRule> {
     let within = option::weighted(0.3, select(&["1m", "1h"][..]).prop_map(crds::Duration::from));
     let age = option::weighted(0.3, select(&["90s", "8h"][..]).prop_map(crds::Duration::from));
-    let parts = (some(&PATHS, 2), some(&METHODS, 2), allow(), within, age);
-    parts.prop_map(|(paths, methods, allow, within, max_connection_age)| AccessRule {
-        paths,
-        methods,
-        signed_in_within: within.filter(|_| allow.anyone.is_none() && allow.services.is_none()),
-        max_connection_age,
-        allow,
+    let parts = (
+        some(&PATHS, 2),
+        some(&METHODS, 2),
+        allow(),
+        within,
+        some(&CLASSES, 1),
+        age,
+    );
+    parts.prop_map(|(paths, methods, allow, within, acr, max_connection_age)| {
+        let people = allow.anyone.is_none() && allow.services.is_none();
+        AccessRule {
+            paths,
+            methods,
+            signed_in_within: within.filter(|_| people),
+            acr: if people { acr } else { Vec::new() },
+            max_connection_age,
+            allow,
+        }
     })
 }
 
@@ -149,9 +161,10 @@ pub(crate) fn principal() -> impl Strategy<Value = Principal> {
     prop_oneof![1 => Just(Principal::anonymous()), 6 => user, 3 => service]
 }
 
-/// How many seconds ago somebody signed in, about where rules draw the line.
-pub(crate) fn signed_in() -> impl Strategy<Value = Option<i64>> {
-    option::weighted(0.8, select(&[0, 59, 60, 61, 3599, 3600, 3601][..]))
+/// How many seconds ago somebody signed in, about where rules draw the line, and in which class.
+pub(crate) fn signed_in() -> impl Strategy<Value = Option<(i64, Option<&'static str>)>> {
+    let ago = select(&[0, 59, 60, 61, 3599, 3600, 3601][..]);
+    option::weighted(0.8, (ago, option::of(select(&CLASSES[..]))))
 }
 
 /// Anywhere.

@@ -175,6 +175,37 @@ async fn b25_what_asks_for_more_is_opened_once_the_provider_has_asked_again() {
 }
 
 #[tokio::test]
+async fn b25_what_asks_for_a_stronger_sign_in_is_opened_once_the_provider_made_one() {
+    let place = Place::open("").await;
+    let strong = "    - {paths: [/strong], allow: {roles: [user]}, acr: [phr]}\n    - {paths: [/admin]";
+    let policies = POLICIES.replacen("    - {paths: [/admin]", strong, 1);
+    place.site.world.folder.write("policies.yaml", &policies);
+    let (token, _) = place.session("one", "bob").await;
+    wait::until("the policy is served", || async {
+        let answer = place.site.world.forward("GET", "/strong").bearer(&token).send().await;
+        match answer.header("www-authenticate").contains("acr_values=\"phr\"") {
+            true => Ok(()),
+            false => Err(answer.status.to_string()),
+        }
+    })
+    .await;
+    place
+        .arrive(Visit::new(), "/mine", "One", "alice")
+        .sees("alice@example.com")
+        .open(&place.site.app("/strong"))
+        .heading("Sign in again")
+        .sees("a stronger sign-in")
+        .choose("Continue with Provider one")
+        .heading("Sign in at One")
+        .fill("User", "alice")
+        .press("Sign in")
+        .at(&place.site.app("/strong"))
+        .sees("alice@example.com")
+        .done()
+        .await;
+}
+
+#[tokio::test]
 async fn signing_out_everywhere_ends_every_other_session() {
     let place = Place::open("").await;
     let (elsewhere, _) = place.session("one", "alice").await;

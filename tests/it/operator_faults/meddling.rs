@@ -307,7 +307,7 @@ fn may_open(engine: &policy::Engine, host: &str) -> bool {
     let context = policy::engine::Context {
         client_ip: None,
         now: 0,
-        signed_in_at: None,
+        signed_in: None,
     };
     let decision = engine.decide(&policy::Principal::anonymous(), &target, &context);
     matches!(decision.outcome, policy::engine::Outcome::Permit)

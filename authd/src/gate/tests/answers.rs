@@ -2,6 +2,7 @@
 
 use policy::engine::Denial;
 use policy::identity_headers::{IdentityHeaders, known};
+use policy::snapshot::WantedSignIn;
 use policy::{Target, target::Scheme};
 
 use crate::gate::asker::Asker;
@@ -197,7 +198,10 @@ async fn no_refusal_is_a_permit_to_any_proxy_and_none_sets_two_cookies() {
     verdicts.extend([
         Verdict::SignIn(None),
         Verdict::SignIn(Some(identity::Error::Revoked)),
-        Verdict::SignInAgain(900),
+        Verdict::SignInAgain(WantedSignIn {
+            signed_in_within: Some(900),
+            acr: vec!["phr".to_owned()],
+        }),
         Verdict::Limited(Limited { retry_after: 7 }),
         Verdict::Unavailable,
     ]);
@@ -285,6 +289,45 @@ async fn b25_a_rule_that_asks_for_a_recent_sign_in_sends_people_to_sign_in_again
         stand.ask("/admin", &[]).await.status,
         401,
         "B25: a stranger signs in for the first time"
+    );
+}
+
+#[tokio::test]
+async fn b25_a_rule_that_asks_for_a_strong_sign_in_says_which() {
+    let strong = "{paths: [/admin], allow: {roles: [admin]}, acr: [phr, phrh], signedInWithin: 15m}";
+    let resources = RESOURCES.replace("{paths: [/admin], allow: {roles: [admin]}}", strong);
+    let stand = Stand::with(&resources).await;
+    let token = stand.sign_in("admin@example.com").await;
+    assert_eq!(
+        stand.ask_with("/", &token).await.status,
+        200,
+        "B25 control: another rule"
+    );
+    let browser = stand.ask_with_cookie("/admin", &token).await;
+    let location = "https://auth.example.com/login?prompt=login&acr_values=phr+phrh\
+                    &return_to=https%3A%2F%2Fapp.example.com%2Fadmin";
+    assert_eq!(
+        (browser.status.as_u16(), browser.header("location")),
+        (302, location),
+        "B25"
+    );
+    let program = stand.ask_with("/admin", &token).await;
+    let challenge = "Bearer realm=\"authd\", error=\"insufficient_user_authentication\", \
+                     error_description=\"a stronger sign-in is needed\", acr_values=\"phr phrh\", max_age=\"900\"";
+    assert_eq!(told(&program), (401, false, challenge, ""), "B25: RFC 9470 section 3");
+
+    let page = async |query: &str| stand.get(&format!("/login?{query}"), Some(&token)).await.body;
+    let password = "name=\"password\"";
+    assert!(page("prompt=login").await.contains(password), "B25 control");
+    let asked = page("prompt=login&acr_values=phr").await;
+    assert!(
+        asked.contains("None of the ways to sign in here can do that"),
+        "B25: {asked}"
+    );
+    assert!(!asked.contains(password), "B25: a password is of no class");
+    assert!(
+        page("prompt=login&acr_values=weak").await.contains(password),
+        "B25: what no rule asks for is not asked for"
     );
 }
 

@@ -66,6 +66,7 @@ async fn come(stand: &Stand, provider: &str, subject: &str, claims: Value) -> Re
         provider: serving.engine.provider(provider).unwrap(),
         subject,
         signed_in_at: Some(stand.app.now()),
+        acr: None,
         ends_at: None,
         claims,
         device: Device {

@@ -39,6 +39,9 @@ pub struct Attempt {
     /// Whether the provider has to ask the person although it knows them already.
     #[serde(default)]
     pub again: bool,
+    /// The classes of which the sign-in has to be one (`acr`); none: any will do.
+    #[serde(default)]
+    pub acr: Vec<String>,
     /// When it began, in epoch seconds.
     pub begun_at: i64,
 }
@@ -71,6 +74,7 @@ impl Attempt {
             return_to: return_to.filter(|address| address.len() <= MAX_RETURN),
             link,
             again: false,
+            acr: Vec::new(),
             begun_at: now.as_second(),
         }
     }

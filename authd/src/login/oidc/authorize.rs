@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::attempt::Attempt;
 use super::{Error, Peer, redirect_uri, transport};
 use crate::app::App;
+use crate::login::again::Again;
 use crate::login::github;
 use crate::outbound::{Patience, Question};
 use crate::serving::Serving;
@@ -19,8 +20,8 @@ pub struct Purpose {
     pub return_to: Option<String>,
     /// The session whose account is to be linked; absent: somebody signs in.
     pub link: Option<Uuid>,
-    /// Whether the provider has to ask the person although it knows them already.
-    pub again: bool,
+    /// How the provider has to ask the person although it knows them already.
+    pub again: Option<Again>,
 }
 
 /// Where to send the browser, and the cookie that goes with it.
@@ -37,11 +38,17 @@ pub struct Sent {
 /// # Errors
 /// The provider cannot be used now, or at all.
 pub async fn begin(app: &App, serving: &Serving, provider: &Provider, purpose: Purpose) -> Result<Sent, Error> {
-    if purpose.again && !provider.method.asks_again() {
+    let again = purpose.again.is_some();
+    if purpose
+        .again
+        .as_ref()
+        .is_some_and(|again| !again.is_possible(&provider.method))
+    {
         return Err(Error::AsksNobodyAgain);
     }
     let attempt = Attempt {
-        again: purpose.again,
+        again,
+        acr: purpose.again.map(|again| again.acr).unwrap_or_default(),
         ..Attempt::begin(&provider.name, purpose.return_to, purpose.link, &app.random, app.now())
     };
     let redirect_uri = redirect_uri(serving.settings(), &provider.name);
@@ -54,7 +61,7 @@ pub async fn begin(app: &App, serving: &Serving, provider: &Provider, purpose: P
             app.store.forget_registration(&peer.name).await?;
             to = filled(app, serving, &peer, &attempt).await?;
         }
-        if purpose.again && !says_prompt(&peer.settings) {
+        if again && !says_prompt(&peer.settings) {
             to.query_pairs_mut().append_pair("prompt", "login");
         }
         to
@@ -98,8 +105,13 @@ fn fill(to: &mut Url, settings: &Oidc, attempt: &Attempt, (client_id, redirect_u
     if let Some(max_age) = if attempt.again { Some(0) } else { wanted.max_age } {
         query.append_pair("max_age", &max_age.to_string());
     }
-    if !wanted.acr.is_empty() {
-        query.append_pair("acr_values", &wanted.acr.join(" "));
+    let classes = if attempt.acr.is_empty() {
+        &wanted.acr
+    } else {
+        &attempt.acr
+    };
+    if !classes.is_empty() {
+        query.append_pair("acr_values", &classes.join(" "));
     }
     query.extend_pairs(&settings.authorize_parameters);
 }

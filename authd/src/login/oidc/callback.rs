@@ -154,6 +154,7 @@ async fn attempted(app: &App, serving: &Serving, provider: &Provider, coming: Co
         provider,
         subject: &vouched.subject,
         signed_in_at: vouched.signed_in_at.and_then(|at| Timestamp::from_second(at).ok()),
+        acr: vouched.acr,
         ends_at: None,
         claims,
         device: coming.device,
@@ -199,6 +200,7 @@ async fn vouched(
         nonce: &attempt.nonce,
         redirect_uri: &redirect_uri,
         since: attempt.again.then_some(attempt.begun_at),
+        acr: &attempt.acr,
     };
     if let Method::GitHub(settings) = &provider.method {
         let outbound = app.relying.github(&provider.name, settings)?;

@@ -18,6 +18,8 @@ pub(super) const SKEW: i64 = 60;
 const MAX_AGE: i64 = 10 * 60;
 /// The longest subject, in characters (section 2).
 const MAX_SUBJECT: usize = 255;
+/// The longest class, in characters: as long as a resource may name one.
+const MAX_CLASS: usize = 256;
 
 /// What the token must say.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +34,8 @@ pub struct Expected<'a> {
     pub authentication: Option<&'a Authentication>,
     /// Since when the provider must have asked the person, in epoch seconds; `None`: whenever it did.
     pub since: Option<i64>,
+    /// The classes of which the sign-in has to be one; none: any will do.
+    pub acr: &'a [String],
     /// The access token that came with it.
     pub access_token: &'a str,
     /// The code that it was given for.
@@ -108,6 +112,9 @@ pub fn check(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<Str
     if let Some(since) = expected.since {
         asked_since(claims, since, expected.now)?;
     }
+    if !in_class(claims, expected.acr) {
+        return Err(Error::Authentication);
+    }
     subject(claims)
 }
 
@@ -182,11 +189,20 @@ pub(super) fn authenticated(claims: &Map<String, Value>, wanted: &Authentication
         asked_since(claims, now.as_second().saturating_sub(max_age), now)?;
     }
     let fits = |holds: bool| if holds { Ok(()) } else { Err(Error::Authentication) };
-    let class = text(claims, "acr");
-    fits(wanted.acr.is_empty() || class.is_some_and(|class| wanted.acr.iter().any(|acr| acr == class)))?;
+    fits(in_class(claims, &wanted.acr))?;
     let methods = claims.get("amr").and_then(Value::as_array);
     let used = |method: &String| methods.is_some_and(|methods| methods.iter().any(|used| used == method.as_str()));
     fits(wanted.amr.iter().all(used))
+}
+
+/// Whether the provider puts the sign-in into one of these classes; none: any will do.
+fn in_class(claims: &Map<String, Value>, wanted: &[String]) -> bool {
+    wanted.is_empty() || class(claims).is_some_and(|class| wanted.iter().any(|acr| acr == class))
+}
+
+/// The class into which the provider puts the sign-in (`acr`): some text, and not too much.
+pub(super) fn class(claims: &Map<String, Value>) -> Option<&str> {
+    text(claims, "acr").filter(|class| !class.is_empty() && class.chars().count() <= MAX_CLASS)
 }
 
 /// Whether the provider asked the person since then (`auth_time`, section 2). One that does not say did not.
@@ -259,6 +275,7 @@ mod tests {
             nonce: Some("n-1"),
             authentication: Some(authentication),
             since: None,
+            acr: &[],
             access_token: "token",
             code: Some("code"),
             algorithm: IdTokenAlgorithm::RS256,

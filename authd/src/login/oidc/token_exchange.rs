@@ -170,6 +170,7 @@ async fn arrive(
         provider,
         subject: &good.subject,
         signed_in_at: number(&claims, "auth_time").and_then(|at| Timestamp::from_second(at).ok()),
+        acr: id_token::class(&claims).map(str::to_owned),
         ends_at: Timestamp::from_second(good.expires_at).ok(),
         claims: Value::Object(id_token::about_the_person(claims)),
         device,

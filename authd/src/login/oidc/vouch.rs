@@ -25,6 +25,8 @@ pub struct Vouched {
     pub sid: Option<String>,
     /// When it asked them, in epoch seconds, where it says.
     pub signed_in_at: Option<i64>,
+    /// In which class it puts that, where it says.
+    pub acr: Option<String>,
 }
 
 /// What a code is exchanged with.
@@ -40,6 +42,8 @@ pub struct Code<'a> {
     pub redirect_uri: &'a str,
     /// Since when the provider must have asked the person, in epoch seconds; `None`: whenever it did.
     pub since: Option<i64>,
+    /// The classes of which the sign-in has to be one; none: any will do.
+    pub acr: &'a [String],
 }
 
 /// Exchanges the code, and believes what comes if it stands every check.
@@ -65,6 +69,7 @@ pub async fn person(app: &App, serving: &Serving, peer: &Peer, code: Code<'_>) -
     let (subject, claims) = identified(peer, &party, &tokens, Some(code), now).await?;
     let sid = jwt::text(&claims, "sid").map(str::to_owned);
     let signed_in_at = jwt::number(&claims, "auth_time");
+    let acr = id_token::class(&claims).map(str::to_owned);
     let claims = completed(peer, &metadata, &tokens.access_token, &subject, Some(claims)).await?;
     Ok(Vouched {
         claims: id_token::about_the_person(claims.unwrap_or_default()),
@@ -72,6 +77,7 @@ pub async fn person(app: &App, serving: &Serving, peer: &Peer, code: Code<'_>) -
         tokens,
         sid,
         signed_in_at,
+        acr,
     })
 }
 
@@ -116,6 +122,7 @@ pub(super) async fn identified(
         nonce: code.map(|code| code.nonce),
         authentication: code.map(|_| &peer.settings.authentication),
         since: code.and_then(|code| code.since),
+        acr: code.map_or(&[], |code| code.acr),
         access_token: tokens.access_token.expose_secret(),
         code: code.map(|code| code.code),
         algorithm,

@@ -23,6 +23,7 @@ fn arrival(fixture: &Fixture, user: Uuid, account: Account) -> Arrival {
             provider: "corporate".to_owned(),
             created_at: at(1),
             signed_in_at: Some(at(1)),
+            acr: Some("gold".to_owned()),
             expires_at: None,
             client_address: String::new(),
             user_agent: String::new(),

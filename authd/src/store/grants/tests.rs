@@ -13,6 +13,7 @@ async fn granted(fixture: &Fixture, name: &str, due: i64) -> Grant {
         provider: "corporate".to_owned(),
         created_at: at(0),
         signed_in_at: Some(at(0)),
+        acr: None,
         expires_at: None,
         client_address: String::new(),
         user_agent: String::new(),

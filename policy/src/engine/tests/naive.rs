@@ -7,12 +7,15 @@ use crate::Principal;
 use crate::Target;
 use crate::principal::Identity;
 
+/// How many seconds ago somebody signed in, and in which class.
+type SignedIn<'a> = Option<(i64, Option<&'a str>)>;
+
 /// The answer that these policies give, of which none is broken and no two claim one host.
 pub(super) fn decide(
     policies: &[AccessPolicySpec],
     principal: &Principal,
     target: &Target<'_>,
-    signed_in: Option<i64>,
+    signed_in: SignedIn<'_>,
 ) -> Outcome {
     let exact = |policy: &&AccessPolicySpec| policy.hosts.iter().any(|host| *host == target.host);
     let wild = |policy: &&AccessPolicySpec| policy.hosts.iter().any(|host| host_fits(host, &target.host));
@@ -34,13 +37,15 @@ pub(super) fn decide(
         .filter(|(fit, _)| fit.is_some() && *fit == best)
         .map(|(_, rule)| *rule)
         .collect();
-    let allowed = |ago: Option<i64>| {
+    let allowed = |signed_in: SignedIn<'_>| {
         let mut rules = deciding.iter();
-        rules.any(|rule| allows(&rule.allow, principal) && lately(rule, ago))
+        rules.any(|rule| allows(&rule.allow, principal) && lately(rule, signed_in) && strongly(rule, signed_in))
     };
+    let mut stronger = deciding.iter().filter_map(|rule| rule.acr.first());
     let denial = match (best, principal.is_pending()) {
         _ if allowed(signed_in) => return Outcome::Permit,
-        _ if signed_in.is_some() && allowed(Some(0)) => Denial::SignedInTooLongAgo,
+        _ if signed_in.is_some_and(|(_, acr)| allowed(Some((0, acr)))) => Denial::SignedInTooLongAgo,
+        _ if signed_in.is_some() && stronger.any(|acr| allowed(Some((0, Some(acr))))) => Denial::SignedInTooWeakly,
         (_, true) => Denial::Pending,
         (None, _) => Denial::NoRule,
         (Some(_), _) => Denial::NotAllowed,
@@ -52,7 +57,7 @@ pub(super) fn decide(
     }
 }
 
-fn lately(rule: &AccessRule, signed_in: Option<i64>) -> bool {
+fn lately(rule: &AccessRule, signed_in: SignedIn<'_>) -> bool {
     match &rule.signed_in_within {
         None => true,
         Some(within) => {
@@ -61,9 +66,14 @@ fn lately(rule: &AccessRule, signed_in: Option<i64>) -> bool {
                 .ok()
                 .flatten()
                 .and_then(|seconds| i64::try_from(seconds).ok());
-            signed_in.zip(most).is_some_and(|(ago, most)| ago <= most)
+            signed_in.zip(most).is_some_and(|((ago, _), most)| ago <= most)
         }
     }
+}
+
+fn strongly(rule: &AccessRule, signed_in: SignedIn<'_>) -> bool {
+    let acr = signed_in.and_then(|(_, acr)| acr);
+    rule.acr.is_empty() || acr.is_some_and(|acr| rule.acr.iter().any(|wanted| wanted == acr))
 }
 
 fn segments(path: &str) -> Vec<&str> {

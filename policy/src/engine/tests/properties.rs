@@ -4,7 +4,7 @@ use crds::AccessPolicySpec;
 use proptest::prelude::*;
 
 use super::super::decide::Question;
-use super::super::{AccountRole, Admission, Claims, Engine};
+use super::super::{AccountRole, Admission, Claims, Engine, SignIn};
 use super::naive;
 use crate::engine::Context;
 use crate::story::random::{anywhere, cedar, mapping, mappings, policies, policy, principal, signed_in};
@@ -26,10 +26,13 @@ fn engine_of(specs: &[AccessPolicySpec], cedar: Option<&str>) -> Engine {
 }
 
 /// The usual moment, for somebody who signed in so many seconds ago.
-fn at(client_ip: Option<&str>, signed_in: Option<i64>) -> Context {
+fn at(client_ip: Option<&str>, signed_in: Option<(i64, Option<&'static str>)>) -> Context<'static> {
     let context = context(client_ip);
     Context {
-        signed_in_at: signed_in.map(|ago| context.now - ago * 1000),
+        signed_in: signed_in.map(|(ago, acr)| SignIn {
+            at: context.now - ago * 1000,
+            acr,
+        }),
         ..context
     }
 }

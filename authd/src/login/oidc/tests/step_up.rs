@@ -126,3 +126,42 @@ async fn b25_a_provider_that_asks_nobody_again_is_no_way_to_sign_in_again() {
         "B25"
     );
 }
+
+#[tokio::test]
+async fn b25_a_strong_sign_in_is_asked_for_and_counts_only_if_the_provider_says_so() {
+    let peer = Peer::start().await;
+    let rule = "- {allow: {signedIn: true}}";
+    let strong = format!("- {{paths: [/strong], allow: {{signedIn: true}}, acr: [phr, phrh]}}\n    {rule}");
+    let resources = RESOURCES.replacen(rule, &strong, 1);
+    let stand = Stand::with(&format!("{resources}{}", provider("corporate", &peer, ""))).await;
+    peer.script().claims = staff();
+    let mut browser = Browser::new(&stand);
+    let sent = browser.leave("corporate").await;
+    assert!(!sent.contains_key("acr_values"), "B25 control: {sent:?}");
+    browser.come_back("corporate", &peer, &sent).await;
+    assert_eq!(browser.opens("/page").await, 200, "B25 control");
+    assert_eq!(browser.opens("/strong").await, 401, "B25: it does not say how strong");
+
+    for (row, acr, expected) in [
+        ("absent", json!(null), (400, 401)),
+        ("another", json!("pwd"), (400, 401)),
+        ("in other letters", json!("PHR"), (400, 401)),
+        ("several", json!(["phr"]), (400, 401)),
+        ("the other of the two", json!("phrh"), (303, 200)),
+    ] {
+        let answer = browser
+            .get("/oauth/corporate/login?prompt=login&acr_values=phr%20phrh%20weak")
+            .await;
+        let to = Url::parse(answer.header("location")).unwrap();
+        let sent: HashMap<String, String> = to.query_pairs().into_owned().collect();
+        assert_eq!(
+            sent["acr_values"], "phr phrh",
+            "B25 {row}: without what no rule asks for"
+        );
+        peer.script().claims["auth_time"] = json!(peer::NOON);
+        peer.script().claims["acr"] = acr;
+        let status = browser.come_back("corporate", &peer, &sent).await.status.as_u16();
+        assert_eq!((status, browser.opens("/strong").await), expected, "B25 {row}");
+        assert_eq!(browser.opens("/page").await, 200, "B25 {row}: there is a session");
+    }
+}

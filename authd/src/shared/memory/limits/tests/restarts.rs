@@ -94,6 +94,7 @@ async fn f11_a_person_who_is_signed_in_is_known_there_after_a_restart() {
         provider: "accounts".to_owned(),
         created_at: at(0),
         signed_in_at: Some(at(0)),
+        acr: None,
         expires_at: None,
         client_address: here.to_owned(),
         user_agent: String::new(),
