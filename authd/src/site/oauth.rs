@@ -8,6 +8,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Form, Json};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use policy::snapshot::Provider;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::json;
@@ -28,6 +29,7 @@ use crate::login::oidc::{Error, forget, forget_old, transport};
 use crate::login::sign_out;
 use crate::pages::Refusal;
 use crate::pages::csrf::Purpose as CsrfPurpose;
+use crate::serving::Serving;
 use crate::shared::{Attempt, Limited, Purpose as Limit};
 
 /// `GET /oauth/{provider}/login`: to the provider.
@@ -39,12 +41,7 @@ pub async fn login(
     RawQuery(query): RawQuery,
 ) -> Response {
     let (return_to, again) = (visitor.return_to(asked.address()), asked.again(&visitor.serving));
-    let Some(provider) = visitor
-        .serving
-        .engine
-        .provider(&name)
-        .filter(|found| found.method.is_elsewhere())
-    else {
+    let Some(provider) = elsewhere(&visitor.serving, &name) else {
         return notices::not_found(visitor).await;
     };
     if !is_navigation(&visitor.headers) {
@@ -84,6 +81,12 @@ pub async fn login(
     }
 }
 
+/// The provider of that name, if people sign in on pages of its own.
+fn elsewhere<'a>(serving: &'a Serving, name: &str) -> Option<&'a Provider> {
+    let provider = serving.engine.provider(name);
+    provider.filter(|found| found.method.is_elsewhere())
+}
+
 /// `GET /oauth/{provider}/callback`: on to where the person wanted to go, with a session.
 pub async fn callback(
     State(app): State<Arc<App>>,
@@ -91,12 +94,7 @@ pub async fn callback(
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let Some(provider) = visitor
-        .serving
-        .engine
-        .provider(&name)
-        .filter(|found| found.method.is_elsewhere())
-    else {
+    let Some(provider) = elsewhere(&visitor.serving, &name) else {
         return notices::not_found(visitor).await;
     };
     let query = query.unwrap_or_default();
