@@ -11,6 +11,7 @@ pub mod admin;
 pub mod api;
 pub mod app;
 pub mod audit;
+pub mod authorities;
 pub mod backup;
 pub mod check;
 pub mod client_address;

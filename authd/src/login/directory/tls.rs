@@ -4,14 +4,15 @@
 use std::sync::Arc;
 
 use policy::directory;
+use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::failure::Failure;
+use crate::authorities;
 
 /// How TLS is done with a directory's servers.
 #[derive(Clone, Debug)]
@@ -26,15 +27,7 @@ impl Tls {
     /// # Errors
     /// They cannot be used: the text says which.
     pub(super) fn new(settings: &directory::Tls) -> Result<Self, String> {
-        let roots = match &settings.authorities {
-            Some(pem) => given(policy::secret::expose(pem))?,
-            None => the_systems(),
-        };
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(roots);
+        let builder = authorities::client(settings.authorities.as_ref().map(policy::secret::expose))?;
         let config = match &settings.client {
             None => builder.with_no_client_auth(),
             Some(client) => {
@@ -75,24 +68,4 @@ impl Tls {
             }
         })
     }
-}
-
-fn given(pem: &[u8]) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        let added = certificate
-            .map_err(|error| error.to_string())
-            .and_then(|certificate| roots.add(certificate).map_err(|error| error.to_string()));
-        added.map_err(|error| format!("a certificate of the authorities cannot be read: {error}"))?;
-    }
-    if roots.is_empty() {
-        return Err("there is no certificate among the authorities".to_owned());
-    }
-    Ok(roots)
-}
-
-fn the_systems() -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    roots
 }
