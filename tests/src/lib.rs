@@ -25,6 +25,7 @@ pub mod postgres;
 pub mod process;
 pub mod proxy;
 pub mod recorder;
+pub mod redis;
 pub mod relay;
 pub mod resources;
 pub mod upstream;
