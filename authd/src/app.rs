@@ -19,7 +19,7 @@ use crate::identity::issued::Issuers;
 use crate::login::oidc::Relying;
 use crate::random::Random;
 use crate::serving::{self, Means, Serving};
-use crate::shared::{Guesses, Reservation, Revocations, Revoked};
+use crate::shared::{Guesses, Redis, Reservation, Revocations, Revoked};
 use crate::store::{self, Store};
 use crate::store::{Ended, NewUser, Revocation, RevocationKind};
 
@@ -44,6 +44,8 @@ pub struct App {
     pub uses: crate::uses::Uses,
     /// Guesses that failed.
     pub guesses: Guesses,
+    /// By which replicas hear of each other at once.
+    pub redis: Option<Redis>,
     /// Keys that people made for themselves.
     pub personal_keys: PersonalKeys,
     /// Issuers whose tokens programs show, and their keys.
@@ -74,6 +76,8 @@ pub struct Parts {
     pub data: PathBuf,
     /// The secrets of our own.
     pub secrets: crate::own_secrets::OwnSecrets,
+    /// By which replicas hear of each other at once, where there is one.
+    pub redis: Option<Redis>,
 }
 
 /// A Snapshot could not be put to use.
@@ -107,6 +111,7 @@ impl App {
         let guesses = Guesses::restored(&parts.secrets.guesses, &parts.store, now).await?;
         Ok(Self {
             guesses,
+            redis: parts.redis,
             personal_keys: PersonalKeys::new(&parts.secrets.key_hash, keys),
             form_key: parts.secrets.forms,
             sealing_key: parts.secrets.sealing,
@@ -158,6 +163,7 @@ impl App {
             form_key: &self.form_key,
             sealing_key: &self.sealing_key,
             guesses: &self.guesses,
+            redis: self.redis.as_ref(),
             now: self.now(),
         };
         let serving = Arc::new(Serving::prepare(engine, before.as_deref(), &means)?);
@@ -223,22 +229,40 @@ impl App {
         self.epoch.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Says that an account changed.
+    /// Says that an account changed, after the store has made that durable.
     pub fn account_changed(&self, account: Uuid) {
         self.remembered.forget(&[account]);
+        self.hint();
     }
 
-    /// Puts into memory what replicas wrote since the last time, this one among them.
+    /// Tells the other replicas that there is something new in the database. They look by themselves too, only later.
+    fn hint(&self) {
+        if let Some(redis) = &self.redis {
+            redis.hint();
+        }
+    }
+
+    /// Returns when another replica says that there is something new in the database.
+    pub async fn hinted(&self) {
+        match &self.redis {
+            Some(redis) => redis.hinted().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Puts into memory what replicas wrote since the last time, this one among them, and says whether there was anything.
     ///
     /// # Errors
     /// The database does not answer; what is in memory stays.
-    pub async fn catch_up(&self) -> Result<(), store::Error> {
+    pub async fn catch_up(&self) -> Result<bool, store::Error> {
+        let mut is_new = false;
         loop {
             let known = self.position.load(Ordering::Acquire);
             let changes = self.store.changes_since(known).await?;
             if changes.position == known {
-                return Ok(());
+                return Ok(is_new);
             }
+            is_new = true;
             for revocation in &changes.revocations {
                 put(&self.revocations, *revocation);
             }
@@ -277,6 +301,7 @@ impl App {
         for revocation in revocations {
             put(&self.revocations, *revocation);
         }
+        self.hint();
         metrics::counter!("authd_sessions_revoked_total").increment(u64::try_from(revocations.len()).unwrap_or(0));
     }
 }

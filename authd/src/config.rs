@@ -10,9 +10,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use database::{Backup, Database, Migrate, Restore};
 pub use import::{Import, OpenWebUi, Renamed};
+pub use redis::Redis;
 pub use sessions::{EndSessions, SessionList, Sessions};
 
 mod database;
+mod redis;
 
 use crate::doctor::subject::Header;
 use crate::doctor::weakness::Proxy;
@@ -144,6 +146,9 @@ pub struct Serve {
     /// Which database it uses.
     #[command(flatten)]
     pub database: Database,
+    /// By what it hears of other replicas at once.
+    #[command(flatten)]
+    pub redis: Redis,
     /// The Authd to serve, where the folder holds more than one.
     #[arg(long, value_name = "NAMESPACE/NAME")]
     pub instance: Option<String>,

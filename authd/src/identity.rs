@@ -190,9 +190,10 @@ pub fn key_name(app: &App, serving: &Serving, credential: Credential<'_>) -> Opt
 /// Too many came from there.
 pub fn count_guess(app: &App, serving: &Serving, address: Option<IpAddr>, error: &Error) -> Result<(), Limited> {
     if let (Error::UnknownKey, Some(address)) = (error, address) {
+        // Nobody who asks about a request waits for Redis.
         serving
             .limits
-            .reserve(
+            .reserve_here(
                 Attempt {
                     purpose: Purpose::ApiKey,
                     account: None,

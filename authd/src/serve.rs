@@ -4,6 +4,7 @@ mod announce;
 mod configuration;
 mod database;
 mod housekeeping;
+mod redis;
 mod reload;
 mod replicate;
 mod revalidate;
@@ -36,6 +37,7 @@ use crate::listen::{self, Connected, Protocol, Reading};
 use crate::own_secrets::OwnSecrets;
 use crate::random::Random;
 use crate::router;
+use crate::shared::Redis;
 use crate::store::Store;
 use crate::telemetry::{self, Metrics};
 use threads::Threads;
@@ -54,7 +56,8 @@ async fn begin(serve: Serve) -> anyhow::Result<ExitCode> {
     let given = configuration::read(&serve)?;
     let metrics = Metrics::install()?;
     let store = database::open(&serve.database, given.settings(), &serve.data).await?;
-    let app = Arc::new(open(store, &serve.data, &serve.audit).await?);
+    let redis = redis::named(&serve.redis, given.settings(), &store, &Random::System)?;
+    let app = Arc::new(open((store, redis), &serve.data, &serve.audit).await?);
     let changes = given.put_to_use(&app, &serve).await?;
 
     let tasks = Tasks::default();
@@ -88,6 +91,7 @@ async fn begin(serve: Serve) -> anyhow::Result<ExitCode> {
     let running = &tasks.running;
     running.spawn(housekeeping::run(Arc::clone(&app), metrics, tasks.stop.clone()));
     running.spawn(database::follow(Arc::clone(&app), tasks.stop.clone()));
+    redis::follow(&app, &tasks);
     running.spawn(signing_keys::follow(Arc::clone(&app), tasks.stop.clone()));
     running.spawn(revalidate::run(Arc::clone(&app), tasks.stop.clone()));
     running.spawn(Issuers::follow(Arc::clone(&app), tasks.stop.clone()));
@@ -178,7 +182,7 @@ impl Tasks {
     }
 }
 
-async fn open(store: Store, data: &Path, audit: &Path) -> anyhow::Result<App> {
+async fn open((store, redis): (Store, Option<Redis>), data: &Path, audit: &Path) -> anyhow::Result<App> {
     let random = Random::System;
     let mut secrets = OwnSecrets::open(data, &random)?;
     if store.is_shared() {
@@ -198,6 +202,7 @@ async fn open(store: Store, data: &Path, audit: &Path) -> anyhow::Result<App> {
         audit,
         data: data.to_owned(),
         secrets,
+        redis,
     })
     .await?)
 }

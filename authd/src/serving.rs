@@ -25,7 +25,7 @@ use crate::pages::csrf::{Csrf, Transport};
 use crate::proxy_auth::{self, Secured};
 use crate::random::Random;
 use crate::seal::{Keyring, NoKey};
-use crate::shared::{Guesses, RateLimits};
+use crate::shared::{Guesses, RateLimits, Redis};
 use crate::token::keys::Schedule;
 use crate::token::{self, KeyRing, Lifetime, Tokens};
 
@@ -102,6 +102,8 @@ pub struct Means<'a> {
     pub sealing_key: &'a SecretBox<[u8; 32]>,
     /// Guesses that failed, whatever the limits are now.
     pub guesses: &'a Guesses,
+    /// By which replicas count together.
+    pub redis: Option<&'a Redis>,
     /// Now.
     pub now: Timestamp,
 }
@@ -141,7 +143,7 @@ impl Serving {
                 name: settings.display_name.clone(),
             },
             public_url: Url::parse(&settings.public_url)?,
-            limits: limits(settings, means.guesses),
+            limits: limits(settings, means),
             hashing: hashing(settings, before, means)?,
             passwords: Policy {
                 min_length: usize::try_from(settings.passwords.min_length).unwrap_or(usize::MAX),
@@ -294,10 +296,11 @@ fn directories(engine: &Engine, before: Option<&Serving>) -> BTreeMap<String, Ar
     directories
 }
 
-fn limits(settings: &Settings, guesses: &Guesses) -> RateLimits {
+fn limits(settings: &Settings, means: &Means<'_>) -> RateLimits {
     let limit = &settings.sign_in_limit;
     let window = SignedDuration::from_secs(i64::try_from(limit.window).unwrap_or(i64::MAX));
-    RateLimits::new(usize::try_from(limit.limit).unwrap_or(usize::MAX), window, guesses)
+    let limit = usize::try_from(limit.limit).unwrap_or(usize::MAX);
+    RateLimits::new(limit, window, means.guesses, means.redis)
 }
 
 fn hashing(

@@ -140,6 +140,7 @@ impl Stand {
             data: data.path().to_owned(),
             secrets: OwnSecrets::open(data.path(), &random).unwrap(),
             random,
+            redis: None,
         };
         Self {
             app: Arc::new(App::start(parts).await.unwrap()),

@@ -51,7 +51,7 @@ pub struct Metric {
 }
 
 /// Every metric.
-pub const METRICS: [Metric; 14] = [
+pub const METRICS: [Metric; 17] = [
     counter(
         "authd_checks_total",
         &["dialect", "outcome"],
@@ -116,6 +116,21 @@ pub const METRICS: [Metric; 14] = [
         "authd_rate_limited_total",
         &["purpose"],
         "Attempts that were refused as too many had failed",
+    ),
+    counter(
+        "authd_changes_heard_total",
+        &["told_by"],
+        "Looks at the database that found something new, of this replica or of others: after a hint by Redis, or in the round of every \
+         half second",
+    ),
+    gauge(
+        "authd_redis_answers",
+        "Whether the Redis that replicas share answers: 1, or 0 while it does not and where there is none",
+    ),
+    counter(
+        "authd_redis_calls_total",
+        &["outcome"],
+        "Questions to Redis: answered, refused, late, lost with the connection, and away, which means not asked",
     ),
 ];
 

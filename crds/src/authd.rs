@@ -5,7 +5,9 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{AuthdStatus, Cookie, Database, Duration, IdentityHeaders, NamespaceSelector, ProxyAuth, SecretKeyRef};
+use crate::{
+    AuthdStatus, Cookie, Database, Duration, IdentityHeaders, NamespaceSelector, ProxyAuth, Redis, SecretKeyRef,
+};
 
 /// One instance of authd.
 #[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
@@ -36,6 +38,7 @@ use crate::{AuthdStatus, Cookie, Database, Duration, IdentityHeaders, NamespaceS
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(validation = Rule::new("!has(self.cookie) || !has(self.cookie.name) || !self.cookie.name.matches('(?i)^__(host|secure)-') || self.publicUrl.startsWith('https:')").message("browsers take a cookie named `__Host-` or `__Secure-` over https alone, and `publicUrl` is http"))]
 #[x_kube(validation = Rule::new("!has(self.database) || (has(self.encryptionKeys) && size(self.encryptionKeys) > 0)").message("`database` needs `encryptionKeys`: what one replica encrypts the others must be able to read"))]
+#[x_kube(validation = Rule::new("!has(self.redis) || has(self.database)").message("`redis` needs `database`: replicas that keep accounts apart have nothing to tell each other"))]
 pub struct AuthdSpec {
     /// Where people reach the sign-in page, without a path: `https://auth.example.com`. Plain http only on this machine
     /// (`localhost`, a name below `.localhost`, `127.0.0.1`, `[::1]`).
@@ -109,6 +112,10 @@ pub struct AuthdSpec {
     /// The PostgreSQL database in which replicas keep accounts and sessions together. Absent: each keeps them in a file of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<Database>,
+    /// The Redis by which replicas of one `database` hear at once what changed there, and count failures to sign in together. Absent:
+    /// they look every half second, and each counts by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redis: Option<Redis>,
     /// Where a replica keeps files in a cluster: accounts and sessions too, where there is no `database`. Absent: in the Pod, so that
     /// they end with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -143,6 +143,29 @@ fn an_authd_is_refused_with_a_reason() {
 }
 
 #[test]
+fn what_replicas_share_comes_with_what_it_needs() {
+    let secret = json!({"name": "s", "key": "k"});
+    let database = json!({"postgresSecretRef": secret});
+    let redis = |more: Value| {
+        let mut spec = json!({"publicUrl": "https://a.example.com", "redis": {"secretRef": secret}});
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        spec
+    };
+    let keys = json!([secret]);
+    check(
+        "Authd",
+        &redis(json!({"database": database, "encryptionKeys": keys})),
+        &[],
+    );
+    check("Authd", &redis(json!({})), &["`redis` needs `database`"]);
+    check(
+        "Authd",
+        &redis(json!({"database": database})),
+        &["`database` needs `encryptionKeys`"],
+    );
+}
+
+#[test]
 fn e04_a_cookie_that_browsers_would_not_take_is_refused_with_a_reason() {
     let cookie = |url: &str, cookie: Value| json!({"publicUrl": url, "cookie": cookie});
     for (url, good) in [

@@ -11,6 +11,7 @@ mod database;
 mod identity_headers;
 mod nesting;
 mod proxy_auth;
+mod redis;
 mod role_mapping;
 mod scope;
 #[cfg(test)]

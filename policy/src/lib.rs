@@ -11,6 +11,7 @@ pub mod engine;
 pub mod identity_headers;
 pub mod principal;
 pub mod problem;
+pub mod redis;
 pub mod resources;
 pub mod said;
 pub mod secret;

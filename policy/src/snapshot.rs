@@ -17,8 +17,8 @@ pub use provider::{
     TokenExchange,
 };
 pub use settings::{
-    ApiKeys, BootstrapAdmin, Cookie, Database, Limit, Passwords, ProxyAuth, ProxyTls, Sessions, Settings, SigningKey,
-    Tokens,
+    ApiKeys, BootstrapAdmin, Cookie, Database, Limit, Passwords, ProxyAuth, ProxyTls, Redis, Sessions, Settings,
+    SigningKey, Tokens,
 };
 pub use tree::Tree;
 

@@ -80,6 +80,8 @@ mod readme;
 #[cfg(test)]
 mod redirects;
 #[cfg(test)]
+mod redis;
+#[cfg(test)]
 mod refused_folders;
 #[cfg(test)]
 mod reload;

@@ -79,7 +79,8 @@ pub async fn sign_up(State(app): State<Arc<App>>, origin: Origin, Body(body): Bo
         account: None,
         address,
     };
-    let reservation = serving.limits.reserve(attempt, app.now()).map_err(ApiError::limited)?;
+    let reservation = serving.limits.reserve(attempt, app.now()).await;
+    let reservation = reservation.map_err(ApiError::limited)?;
     let role = match role {
         DefaultRole::Pending => Role::Pending,
         DefaultRole::User => Role::User,

@@ -67,6 +67,6 @@ pub struct Migrate {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "clap asks for a Result")]
-fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
+pub(super) fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
     Ok(text.into())
 }

@@ -81,7 +81,8 @@ pub async fn change(app: &App, serving: &Serving, change: Change<'_>) -> Result<
         account: Some(&user.email),
         address,
     };
-    let reservation = serving.limits.reserve(attempt, app.now()).map_err(Error::Limited)?;
+    let reservation = serving.limits.reserve(attempt, app.now()).await;
+    let reservation = reservation.map_err(Error::Limited)?;
     match serving.hashing.verify(current, Some(stored)).await {
         Ok(verified) if verified.matches => reservation.succeeded(),
         Ok(_) | Err(hashing::Error::TooLong | hashing::Error::Nul | hashing::Error::StoredHash) => {

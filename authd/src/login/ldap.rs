@@ -118,7 +118,7 @@ async fn vouched_for<'a>(
         account: Some(&format!("{}/{username}", provider.name)),
         address: device.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
     };
-    let reservation = serving.limits.reserve(tried, app.now());
+    let reservation = serving.limits.reserve(tried, app.now()).await;
     let reservation = reservation.map_err(|limited| (Error::Limited(limited), name, "Limited"))?;
     match directory
         .sign_in(typed.username.trim(), &typed.password, app.now())

@@ -119,6 +119,7 @@ async fn attempt(
     let reservation = serving
         .limits
         .reserve(tried, app.now())
+        .await
         .map_err(|limited| alone(Error::Limited(limited)))?;
     let user = match app.store.user_by_email(email).await {
         Ok(user) => user,

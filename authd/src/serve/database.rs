@@ -34,7 +34,7 @@ pub(super) async fn open(given: &Database, settings: Option<&Settings>, data: &P
     })
 }
 
-fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+pub(super) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(path).with_context(|| format!("`{}`", path.display()))
 }
 
@@ -53,16 +53,18 @@ pub(super) async fn follow(app: Arc<App>, stop: CancellationToken) {
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut away = false;
     loop {
-        tokio::select! {
+        let told_by = tokio::select! {
             () = stop.cancelled() => return,
-            _ = rounds.tick() => {}
-        }
+            _ = rounds.tick() => "round",
+            () = app.hinted() => "hint",
+        };
         match app.catch_up().await {
-            Ok(()) if away => {
+            Ok(_) if away => {
                 away = false;
                 tracing::info!("the database answers again: what other replicas wrote meanwhile is known");
             }
-            Ok(()) => {}
+            Ok(true) => metrics::counter!("authd_changes_heard_total", "told_by" => told_by).increment(1),
+            Ok(false) => {}
             Err(error) if !away => {
                 away = true;
                 let error = anyhow::Error::from(error);

@@ -1,7 +1,8 @@
-//! The facts of one process: revocations and rate limits.
+//! The facts of one process: revocations and failed guesses.
 
 mod limits;
 mod revocations;
 
-pub use limits::{Attempt, Guesses, Limited, Purpose, RateLimits, Reservation};
+pub use limits::{Attempt, Guesses, Limited, Purpose};
+pub(crate) use limits::{End, Reservation, Rules, Subjects};
 pub use revocations::{Revocations, Revoked};

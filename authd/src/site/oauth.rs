@@ -214,7 +214,7 @@ pub async fn backchannel_logout(
         account: None,
         address: origin.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
     };
-    let reservation = serving.limits.reserve(attempt, app.now())?;
+    let reservation = serving.limits.reserve(attempt, app.now()).await?;
     match logout::from_elsewhere(&app, &serving, provider, ending.logout_token.expose_secret()).await {
         Ok(_) => {
             reservation.succeeded();

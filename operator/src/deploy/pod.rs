@@ -49,6 +49,10 @@ impl Parts<'_> {
             let SecretKeyRef { name, key } = &database.postgres_secret_ref;
             json!({ "name": "AUTHD_POSTGRES_URL", "valueFrom": { "secretKeyRef": { "name": name, "key": key } } })
         }));
+        env.extend(self.authd.spec.redis.as_ref().map(|redis| {
+            let SecretKeyRef { name, key } = &redis.secret_ref;
+            json!({ "name": "AUTHD_REDIS_URL", "valueFrom": { "secretKeyRef": { "name": name, "key": key } } })
+        }));
         let port = |name: &str, port: u16| json!({ "name": name, "containerPort": port, "protocol": "TCP" });
         let probe = |path: &str, period: u32, failures: u32| {
             json!({
@@ -98,15 +102,31 @@ impl Parts<'_> {
         ] {
             arguments.extend([flag.to_owned(), format!("$(POD_IP):{port}")]);
         }
-        if self.database_ca().is_some() {
-            arguments.extend(["--postgres-ca", "/database/ca.crt"].map(str::to_owned));
+        if let Some(redis) = &self.authd.spec.redis {
+            arguments.extend(["--redis-prefix".to_owned(), redis.key_prefix.clone()]);
+        }
+        for (name, _) in self.authorities() {
+            let flag = if name == "database" {
+                "--postgres-ca"
+            } else {
+                "--redis-ca"
+            };
+            arguments.extend([flag.to_owned(), format!("/{name}/ca.crt")]);
         }
         arguments
     }
 
-    /// Where the certificates are that a database's is believed from.
-    fn database_ca(&self) -> Option<&SecretKeyRef> {
-        self.authd.spec.database.as_ref()?.ca_secret_ref.as_ref()
+    /// Where the certificates are that those of the database and of Redis are believed from, each with the name of its volume.
+    fn authorities(&self) -> impl Iterator<Item = (&'static str, &SecretKeyRef)> {
+        let spec = &self.authd.spec;
+        let database = spec
+            .database
+            .as_ref()
+            .and_then(|database| database.ca_secret_ref.as_ref());
+        let redis = spec.redis.as_ref().and_then(|redis| redis.ca_secret_ref.as_ref());
+        [("database", database), ("redis", redis)]
+            .into_iter()
+            .filter_map(|(name, reference)| Some((name, reference?)))
     }
 
     fn mounts(&self) -> Vec<Value> {
@@ -120,8 +140,8 @@ impl Parts<'_> {
         mounts.push(read_only("index".to_owned(), "/snapshot/index".to_owned()));
         mounts.extend(shards);
         mounts.extend(
-            self.database_ca()
-                .map(|_| read_only("database".to_owned(), "/database".to_owned())),
+            self.authorities()
+                .map(|(name, _)| read_only(name.to_owned(), format!("/{name}"))),
         );
         mounts
     }
@@ -142,9 +162,9 @@ impl Parts<'_> {
         let shards = (0..self.shards).map(|number| secret(format!("shard-{number}"), shard_secret(&self.name, number)));
         let mut volumes = vec![data, token, secret("index".to_owned(), index_secret(&self.name))];
         volumes.extend(shards);
-        volumes.extend(self.database_ca().map(|SecretKeyRef { name, key }| {
+        volumes.extend(self.authorities().map(|(volume, SecretKeyRef { name, key })| {
             let items = json!([{ "key": key, "path": "ca.crt" }]);
-            json!({ "name": "database", "secret": { "secretName": name, "items": items } })
+            json!({ "name": volume, "secret": { "secretName": name, "items": items } })
         }));
         volumes
     }

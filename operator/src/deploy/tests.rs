@@ -148,6 +148,32 @@ fn a_database_is_named_by_its_secret_and_no_pod_starts_without_it() {
 }
 
 #[test]
+fn a_redis_is_named_by_its_secret_and_its_prefix() {
+    let pod = |spec: Value| of_kind(&made(spec, 1), "Deployment")["spec"]["template"]["spec"].clone();
+    assert!(!pod(json!({})).to_string().contains("redis"));
+
+    let redis = json!({
+        "secretRef": { "name": "cache", "key": "url" },
+        "caSecretRef": { "name": "cache", "key": "root.pem" },
+    });
+    let pod = pod(json!({ "redis": redis }));
+    let container = &pod["containers"][0];
+    let url = json!({
+        "name": "AUTHD_REDIS_URL",
+        "valueFrom": { "secretKeyRef": { "name": "cache", "key": "url" } },
+    });
+    assert_eq!(container["env"][3], url);
+    let arguments = container["args"].to_string();
+    let given = r#""--redis-prefix","authd","--redis-ca","/redis/ca.crt""#;
+    assert!(arguments.contains(given), "{arguments}");
+    let items = json!([{ "key": "root.pem", "path": "ca.crt" }]);
+    let volume = json!({ "name": "redis", "secret": { "secretName": "cache", "items": items } });
+    assert_eq!(pod["volumes"].as_array().unwrap().last(), Some(&volume));
+    let mount = json!({ "name": "redis", "mountPath": "/redis", "readOnly": true });
+    assert_eq!(container["volumeMounts"].as_array().unwrap().last(), Some(&mount));
+}
+
+#[test]
 fn a_few_more_shards_change_nothing() {
     assert_eq!(made(json!({}), 1), made(json!({}), 8));
     assert_ne!(made(json!({}), 8), made(json!({}), 9));

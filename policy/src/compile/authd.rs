@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use super::database::database;
 use super::identity_headers;
 use super::proxy_auth::proxy_auth;
+use super::redis::redis;
 use super::scope::{Scope, finite, full_name, problem, seconds};
 use crate::problem::Problem;
 use crate::secret::{Secret, secret};
@@ -32,6 +33,7 @@ pub(super) fn compile(scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Option<
     let cookie = take.or_problem(cookie(authd));
     let encryption_keys = take.or_problem(encryption_keys(scope));
     let database = take.or_problem(database(scope));
+    let redis = take.or_problem(redis(scope));
     let identity_headers = identity_headers::compile(authd, take.problems);
     let assertion_lifetime = take.or_problem(identity_headers::assertion_lifetime(authd));
     Some(Settings {
@@ -54,6 +56,7 @@ pub(super) fn compile(scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Option<
         sign_out_redirect: spec.sign_out.as_ref().map(|sign_out| sign_out.redirect_url.clone()),
         encryption_keys: encryption_keys?,
         database: database?,
+        redis: redis?,
         sign_in_limit: Limit {
             limit: spec.rate_limits.sign_in.limit,
             window: window?,

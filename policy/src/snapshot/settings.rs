@@ -41,6 +41,9 @@ pub struct Settings {
     /// The database that replicas share; `None`: each has a file of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<Database>,
+    /// The Redis by which replicas hear of each other; `None`: there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redis: Option<Redis>,
     /// Failures to sign in.
     pub sign_in_limit: Limit,
     /// Rules for all API keys.
@@ -81,6 +84,18 @@ pub struct Database {
     pub url: Secret,
     /// Certificates of the authorities to believe, as PEM; `None`: the public ones.
     pub ca: Option<String>,
+}
+
+/// A Redis.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Redis {
+    /// Its URL, as [`crate::redis::Address`] reads it.
+    pub url: Secret,
+    /// Certificates of the authorities to believe, as PEM; `None`: the system's.
+    pub ca: Option<String>,
+    /// What names of keys and channels begin with.
+    pub key_prefix: String,
 }
 
 /// How proxies prove that they are proxies: everything that is here must be shown.

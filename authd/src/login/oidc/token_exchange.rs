@@ -69,7 +69,7 @@ pub async fn exchange(
         user: None,
         failure: Some(failure),
     };
-    let reservation = serving.limits.reserve(attempt, app.now()).map_err(|limited| {
+    let reservation = serving.limits.reserve(attempt, app.now()).await.map_err(|limited| {
         outcome::write_down(app, serving, &tried("Limited"));
         Refused::Limited(limited)
     })?;

@@ -12,8 +12,8 @@
 //! used leaving first: inventing accounts or addresses never evicts a blocked one. That takes as many blocks as fit, each
 //! of them a limit's worth of failed guesses.
 //!
-//! What is counted, and that a restart does not forget it, is in [`guesses`]. Not here: who is behind a proxy (the caller's address
-//! is an argument).
+//! What is counted, and that a restart does not forget it, is in [`guesses`]. Not here: what other replicas counted
+//! ([`crate::shared::RateLimits`]), and who is behind a proxy (the caller's address is an argument).
 
 mod guesses;
 #[cfg(test)]
@@ -24,6 +24,7 @@ use std::net::IpAddr;
 use jiff::{SignedDuration, Timestamp};
 
 pub use guesses::Guesses;
+pub(crate) use guesses::Subjects;
 use guesses::{Counts, Subject};
 
 /// What is guessed at; each is counted by itself.
@@ -84,17 +85,18 @@ pub struct Limited {
     pub retry_after: u64,
 }
 
-/// Counts failures and refuses too many; clones share the counts.
-#[derive(Clone, Debug)]
-pub struct RateLimits {
-    rules: Rules,
-    guesses: Guesses,
+impl Limited {
+    /// Counts a refusal.
+    pub(crate) fn counted(purpose: Purpose, retry_after: u64) -> Self {
+        metrics::counter!("authd_rate_limited_total", "purpose" => purpose.name()).increment(1);
+        Self { retry_after }
+    }
 }
 
-/// A place for one guess; say how it ended. Dropped without a word it counts as a failure.
+/// A place for one guess among those of this process. Dropped without a word it counts as a failure.
 #[must_use = "a reservation that is dropped counts as a failure"]
 #[derive(Debug)]
-pub struct Reservation {
+pub(crate) struct Reservation {
     guesses: Guesses,
     rules: Rules,
     purpose: Purpose,
@@ -104,55 +106,54 @@ pub struct Reservation {
     end: End,
 }
 
+/// How a guess ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+pub(crate) enum End {
+    /// It was wrong.
     Failed,
+    /// It was right.
     Succeeded,
+    /// Nothing was guessed.
     Withdrawn,
 }
 
+/// How many may fail in how long.
 #[derive(Clone, Copy, Debug)]
-struct Rules {
-    limit: usize,
-    window: SignedDuration,
+pub(crate) struct Rules {
+    pub(crate) limit: usize,
+    pub(crate) window: SignedDuration,
 }
 
-impl RateLimits {
-    /// At most `limit` failures (at least 1) in `window` for each account and for each address, of those that are counted there.
-    pub fn new(limit: usize, window: SignedDuration, guesses: &Guesses) -> Self {
-        Self {
-            rules: Rules {
-                limit: limit.max(1),
-                window,
-            },
-            guesses: guesses.clone(),
-        }
+impl Rules {
+    /// At most `limit` failures (at least 1) in `window`.
+    pub(crate) fn new(limit: usize, window: SignedDuration) -> Self {
+        let limit = limit.max(1);
+        Self { limit, window }
     }
+}
 
-    /// Takes a place for one guess before it is tried.
-    pub fn reserve(&self, attempt: Attempt<'_>, now: Timestamp) -> Result<Reservation, Limited> {
-        let Attempt {
-            purpose,
-            account,
-            address,
-        } = attempt;
-        let pair = account.map(|name| self.guesses.pair(purpose, name, address));
-        let account = account.map(|name| self.guesses.account(purpose, name));
-        let address = self.guesses.address(purpose, address);
-        let mut counts = self.guesses.lock();
-        let is_known = pair.is_some_and(|pair| counts.known.get(&pair).is_some());
+impl Guesses {
+    /// Takes a place for one guess before it is tried. Where the account is known at the address, the two are counted by themselves.
+    pub(crate) fn reserve(
+        &self,
+        rules: Rules,
+        purpose: Purpose,
+        (subjects, is_known): (Subjects, bool),
+        now: Timestamp,
+    ) -> Result<Reservation, Limited> {
+        let Subjects { address, account, pair } = subjects;
+        let mut counts = self.lock();
         let subjects = [Some(address), if is_known { pair } else { account }];
-        if let Some(retry_after) = counts.longest_wait(&subjects, self.rules, now) {
-            metrics::counter!("authd_rate_limited_total", "purpose" => purpose.name()).increment(1);
-            return Err(Limited { retry_after });
+        if let Some(retry_after) = counts.longest_wait(&subjects, rules, now) {
+            return Err(Limited::counted(purpose, retry_after));
         }
         for subject in subjects.into_iter().flatten() {
             counts.count(subject).pending += 1;
         }
         drop(counts);
         Ok(Reservation {
-            guesses: self.guesses.clone(),
-            rules: self.rules,
+            guesses: self.clone(),
+            rules,
             purpose,
             subjects,
             pair,
@@ -163,20 +164,9 @@ impl RateLimits {
 }
 
 impl Reservation {
-    /// The guess was wrong. Before whoever guessed is told, it is to be written down: [`Guesses::write_down`].
-    pub fn failed(self) {
-        drop(self);
-    }
-
-    /// The guess was right: the account's failures are forgotten, and the account is known at this address from now on.
-    /// The address's failures stay, or an attacker with one good account would wipe them.
-    pub fn succeeded(mut self) {
-        self.end = End::Succeeded;
-    }
-
-    /// Nothing was guessed: authd was busy or at fault.
-    pub fn withdrawn(mut self) {
-        self.end = End::Withdrawn;
+    /// Says how the guess ended.
+    pub(crate) fn ended(mut self, end: End) {
+        self.end = end;
     }
 
     fn settle(&self, counts: &mut Counts, subject: Subject) {

@@ -12,7 +12,7 @@ use hashlink::LruCache;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret as _, SecretBox};
 
-use super::{Purpose, Rules};
+use super::{Attempt, Purpose, Rules};
 use crate::store::{self, GuessChange, KeptGuesses, Store};
 
 /// How many subjects are watched that never reached a limit.
@@ -40,6 +40,14 @@ pub(super) enum Subject {
     Address(u128),
     Account(u128),
     Pair(u128),
+}
+
+/// Whom a guess is counted for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subjects {
+    pub(super) address: Subject,
+    pub(super) account: Option<Subject>,
+    pub(super) pair: Option<Subject>,
 }
 
 #[derive(Debug)]
@@ -118,15 +126,26 @@ impl Guesses {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn address(&self, purpose: Purpose, address: IpAddr) -> Subject {
-        Subject::Address(self.hash(purpose, "", Some(address)))
+    /// Whom a guess is counted for.
+    pub(crate) fn subjects(&self, attempt: Attempt<'_>) -> Subjects {
+        let Attempt {
+            purpose,
+            account,
+            address,
+        } = attempt;
+        Subjects {
+            address: Subject::Address(self.hash(purpose, "", Some(address))),
+            account: account.map(|name| Subject::Account(self.hash(purpose, name, None))),
+            pair: account.map(|name| self.pair(purpose, name, address)),
+        }
     }
 
-    pub(super) fn account(&self, purpose: Purpose, account: &str) -> Subject {
-        Subject::Account(self.hash(purpose, account, None))
+    /// Whether the account is known at the address.
+    pub(crate) fn is_known(&self, subjects: Subjects) -> bool {
+        subjects.pair.is_some_and(|pair| self.lock().known.get(&pair).is_some())
     }
 
-    pub(super) fn pair(&self, purpose: Purpose, account: &str, address: IpAddr) -> Subject {
+    fn pair(&self, purpose: Purpose, account: &str, address: IpAddr) -> Subject {
         Subject::Pair(self.hash(purpose, account, Some(address)))
     }
 
@@ -146,6 +165,13 @@ impl Guesses {
             .iter()
             .take(16)
             .fold(0, |hash, byte| hash << 8 | u128::from(*byte))
+    }
+}
+
+impl Subjects {
+    /// The address, the account and the pair, as they stand in rows.
+    pub(crate) fn written(self) -> [Option<String>; 3] {
+        [Some(self.address), self.account, self.pair].map(|subject| subject.map(Subject::written))
     }
 }
 

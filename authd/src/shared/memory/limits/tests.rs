@@ -4,6 +4,7 @@ use secrecy::SecretBox;
 
 use super::guesses::network;
 use super::*;
+use crate::shared::{RateLimits, Reservation};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
@@ -14,7 +15,7 @@ fn secret() -> SecretBox<[u8; 32]> {
 }
 
 fn of(guesses: &Guesses) -> RateLimits {
-    RateLimits::new(15, SignedDuration::from_mins(3), guesses)
+    RateLimits::new(15, SignedDuration::from_mins(3), guesses, None)
 }
 
 fn limits() -> RateLimits {
@@ -35,12 +36,14 @@ fn address(n: usize) -> String {
 }
 
 fn fail(limits: &RateLimits, account: &str, address: &str, now: Timestamp) -> Result<(), Limited> {
-    limits.reserve(attempt(account, address), now).map(Reservation::failed)
+    limits
+        .reserve_here(attempt(account, address), now)
+        .map(Reservation::failed)
 }
 
 fn succeed(limits: &RateLimits, account: &str, address: &str, now: Timestamp) -> Result<(), Limited> {
     limits
-        .reserve(attempt(account, address), now)
+        .reserve_here(attempt(account, address), now)
         .map(Reservation::succeeded)
 }
 
@@ -74,7 +77,7 @@ fn acceptance_128_only_failures_count_and_they_slide_out_of_the_window() {
     for second in 0..100 {
         succeed(&limits, "alice", "192.0.2.1", at(second)).unwrap();
         limits
-            .reserve(attempt("alice", "192.0.2.1"), at(second))
+            .reserve_here(attempt("alice", "192.0.2.1"), at(second))
             .unwrap()
             .withdrawn();
     }
@@ -203,7 +206,7 @@ fn f10_of_a_hundred_and_one_guesses_in_a_row_fifteen_are_tried() {
 fn f14_parallel_guesses_do_not_exceed_the_limit() {
     let limits = limits();
     let reserved: Vec<_> = (0..200)
-        .filter_map(|n| limits.reserve(attempt("alice", &address(n)), at(0)).ok())
+        .filter_map(|n| limits.reserve_here(attempt("alice", &address(n)), at(0)).ok())
         .collect();
     assert_eq!(reserved.len(), 15);
     reserved.into_iter().for_each(Reservation::failed);
@@ -235,20 +238,21 @@ fn f14_threads_do_not_exceed_the_limit() {
 fn a_reservation_that_is_dropped_counts_as_a_failure() {
     let limits = limits();
     for _ in 0..15 {
-        drop(limits.reserve(attempt("alice", "192.0.2.1"), at(0)).unwrap());
+        drop(limits.reserve_here(attempt("alice", "192.0.2.1"), at(0)).unwrap());
     }
-    assert!(limits.reserve(attempt("alice", "192.0.2.1"), at(0)).is_err());
+    assert!(limits.reserve_here(attempt("alice", "192.0.2.1"), at(0)).is_err());
 }
 
 #[test]
 fn a_flood_of_new_subjects_does_not_free_a_blocked_one() {
-    let limits = of(&Guesses::with_capacities(&secret(), [100, 20, 100]));
+    let guesses = Guesses::with_capacities(&secret(), [100, 20, 100]);
+    let limits = of(&guesses);
     fail_times(&limits, 15, "alice", at(0));
     for n in 0..10_000 {
         let _ = fail(&limits, &format!("user{n}"), &address(n + 100), at(1));
     }
     assert!(fail(&limits, "alice", &address(50), at(2)).is_err());
-    let counts = limits.guesses.lock();
+    let counts = guesses.lock();
     assert!(counts.watched.len() <= 100 && counts.blocked.len() <= 20);
 }
 
@@ -260,7 +264,7 @@ fn purposes_are_counted_apart() {
         purpose: Purpose::PasswordChange,
         ..attempt("alice", &address(1))
     };
-    assert!(limits.reserve(change, at(1)).is_ok());
+    assert!(limits.reserve_here(change, at(1)).is_ok());
 }
 
 #[test]

@@ -119,7 +119,7 @@ async fn h10_wrong_keys_cost_no_disk() {
         account: None,
         ..attempt("", "192.0.2.1")
     };
-    limits.reserve(of_key, at(0)).unwrap().failed();
+    limits.reserve_here(of_key, at(0)).unwrap().failed();
     process.guesses.write_down(&process.store).await.unwrap();
     assert!(process.store.kept_guesses(at(0)).await.unwrap().is_empty(), "H10");
     fail(&limits, "alice", "192.0.2.1", at(0)).unwrap();
@@ -162,7 +162,7 @@ proptest! {
                 let from = address(number);
                 let tried = Attempt { address: if end % 2 == 0 { from.parse().unwrap() } else { tried.address }, ..tried };
                 let ends = [&steady, &restarting.limits()].map(|limits| {
-                    limits.reserve(tried, now).map(|place| match end {
+                    limits.reserve_here(tried, now).map(|place| match end {
                         0 if number % 7 == 0 => place.succeeded(),
                         1 => place.withdrawn(),
                         _ => place.failed(),
