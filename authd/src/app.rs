@@ -104,9 +104,8 @@ impl App {
         // Asked first: what comes after it is read again.
         let position = parts.store.position().await?;
         let revocations = Revocations::new();
-        for revocation in parts.store.load_active_revocations(now).await? {
-            put(&revocations, revocation);
-        }
+        let remember = |revocation| put(&revocations, revocation);
+        parts.store.each_active_revocation(now, remember).await?;
         let keys = parts.store.all_active_keys(now).await?;
         let guesses = Guesses::restored(&parts.secrets.guesses, &parts.store, now).await?;
         Ok(Self {
@@ -250,6 +249,12 @@ impl App {
         }
     }
 
+    /// Up to which position what replicas wrote is in memory.
+    #[must_use]
+    pub fn position(&self) -> i64 {
+        self.position.load(Ordering::Acquire)
+    }
+
     /// Puts into memory what replicas wrote since the last time, this one among them, and says whether there was anything.
     ///
     /// # Errors
@@ -257,8 +262,12 @@ impl App {
     pub async fn catch_up(&self) -> Result<bool, store::Error> {
         let mut is_new = false;
         loop {
-            let known = self.position.load(Ordering::Acquire);
-            let changes = self.store.changes_since(known).await?;
+            let known = self.position();
+            let Some(changes) = self.store.changes_since(known).await? else {
+                self.read_again().await?;
+                is_new = true;
+                continue;
+            };
             if changes.position == known {
                 return Ok(is_new);
             }
@@ -276,6 +285,19 @@ impl App {
             // Then asked again: what was written while keys were read counts.
             self.position.store(changes.position, Ordering::Release);
         }
+    }
+
+    /// Reads everything again that is kept in memory of the database, after so many changes that some are not kept any more.
+    async fn read_again(&self) -> Result<(), store::Error> {
+        // Asked first: what comes after it is read again.
+        let position = self.store.position().await?;
+        let remember = |revocation| put(&self.revocations, revocation);
+        self.store.each_active_revocation(self.now(), remember).await?;
+        self.personal_keys
+            .are_all(self.store.all_active_keys(self.now()).await?);
+        self.accounts_changed();
+        self.position.store(position, Ordering::Release);
+        Ok(())
     }
 
     /// Counts a guess that was wrong. It is on the disk before whoever guessed is told, so that a restart forgets none.

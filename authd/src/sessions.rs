@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::config::{EndSessions, Output, SessionList, Sessions};
 use crate::data_folder;
 use crate::print;
-use crate::store::{self, Owned, Reason, Store, User};
+use crate::store::{self, Owned, Reason, Store, User, Whose};
 
 /// Lists sessions, or ends some.
 ///
@@ -74,7 +74,9 @@ async fn end(ending: &EndSessions, now: Timestamp) -> anyhow::Result<()> {
             .await?;
         u64::try_from(ended.len()).unwrap_or(u64::MAX)
     } else if which.all {
-        store.revoke_every_session(Reason::EndedByAdmin, now).await?
+        store
+            .revoke_every_session(Whose::Everybody, Reason::EndedByAdmin, now)
+            .await?
     } else {
         each(&store, &which.session, now).await?
     };

@@ -67,6 +67,12 @@ impl PersonalKeys {
         known.extend(keys.into_iter().map(|key| (key.hash, key)));
     }
 
+    /// Knows these keys from now on, and no others of anybody.
+    pub fn are_all(&self, keys: Vec<ActiveKey>) {
+        let keys = keys.into_iter().map(|key| (key.hash, key)).collect();
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = keys;
+    }
+
     fn find(&self, digest: &[u8; 32]) -> Option<ActiveKey> {
         let hash = self.hash(digest);
         self.known

@@ -62,12 +62,9 @@ pub async fn begin(
     provider: &str,
     device: Device<'_>,
 ) -> Result<Token, Error> {
-    let session = app
-        .store
-        .create_session(&new(app, serving, user.id, provider, device))
-        .await?;
+    let session = new(app, serving, user.id, provider, device);
     let most = serving.settings().sessions.max_per_user;
-    let ended = app.store.evict_oldest_sessions(user.id, most, app.now()).await?;
+    let (session, ended) = app.store.begin_session(&session, most).await?;
     app.revoke(&ended);
     Ok(first_token(app, serving, &session)?)
 }

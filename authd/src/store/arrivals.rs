@@ -102,7 +102,7 @@ impl Store {
             grants::insert(&mut transaction, grant, arrival.now).await?;
         }
         let account = take_over(&mut transaction, user, arrival).await?;
-        let ended = sessions::evict_oldest(&mut transaction, user, arrival.most_sessions, arrival.now).await?;
+        let ended = sessions::evict_oldest(&mut transaction, &session, arrival.most_sessions, arrival.now).await?;
         if change == ClaimsChange::Changed {
             changes::account(&mut transaction, user).await?;
         }

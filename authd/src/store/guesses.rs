@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 
+use super::purge::purge;
 use super::sql::{FromRow, Row, sql, undecodable};
 use super::transaction::{Lock, Transaction};
 use super::{Error, Store};
@@ -96,12 +97,8 @@ impl Store {
     /// [`Error::Unavailable`].
     pub async fn purge_expired_guesses(&self, now: Timestamp) -> Result<u64, Error> {
         let mut gone = 0;
-        for delete in [
-            "DELETE FROM failed_guesses WHERE expires_at <= $1",
-            "DELETE FROM blocked_subjects WHERE expires_at <= $1",
-        ] {
-            let done = sql(delete).bind(now).execute(&self.writer).await?;
-            gone += done;
+        for table in ["failed_guesses", "blocked_subjects"] {
+            gone += purge(&self.writer, table, "expires_at <= $1", now.as_millisecond()).await?;
         }
         Ok(gone)
     }

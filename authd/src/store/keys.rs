@@ -6,12 +6,16 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::purge::purge;
 use super::sql::{FromRow, On, Row, sql, undecodable};
 use super::transaction::{Lock, Transaction};
 use super::{Error, Store, changes};
 
 #[cfg(test)]
 mod tests;
+
+/// How many are read by one statement.
+const AT_ONCE: i64 = 10_000;
 
 /// The keyed hash of an API key.
 pub type KeyHash = [u8; 32];
@@ -75,12 +79,12 @@ pub struct ActiveKey {
 
 /// The keys that open something at `$1`: not expired, and of a user who is not disabled.
 macro_rules! active {
-    ($($condition:literal)?) => {
+    ($condition:literal) => {
         concat!(
             "SELECT k.id, k.user_id, k.hash, k.expires_at, k.endpoints",
             " FROM api_keys k JOIN users u ON u.id = k.user_id",
-            " WHERE u.disabled = FALSE AND (k.expires_at IS NULL OR k.expires_at > $1)"
-            $(, " AND ", $condition)?
+            " WHERE u.disabled = FALSE AND (k.expires_at IS NULL OR k.expires_at > $1) AND ",
+            $condition
         )
     };
 }
@@ -113,7 +117,20 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn all_active_keys(&self, now: Timestamp) -> Result<Vec<ActiveKey>, Error> {
-        Ok(sql(active!()).bind(now).fetch_all(&self.readers).await?)
+        let (mut keys, mut after) = (Vec::new(), String::new());
+        loop {
+            let some: Vec<ActiveKey> = sql(active!("k.id > $2 ORDER BY k.id LIMIT $3"))
+                .bind(now)
+                .bind(&after)
+                .bind(AT_ONCE)
+                .fetch_all(&self.readers)
+                .await?;
+            let Some(last) = some.last() else {
+                return Ok(keys);
+            };
+            after = last.id.to_string();
+            keys.extend(some);
+        }
     }
 
     /// The key with the hash, where it opens something now.
@@ -162,11 +179,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn purge_expired_keys(&self, before: Timestamp) -> Result<u64, Error> {
-        let done = sql("DELETE FROM api_keys WHERE expires_at <= $1")
-            .bind(before)
-            .execute(&self.writer)
-            .await?;
-        Ok(done)
+        purge(&self.writer, "api_keys", "expires_at <= $1", before.as_millisecond()).await
     }
 }
 

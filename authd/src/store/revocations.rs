@@ -6,7 +6,8 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::sql::{FromRow, Row, sql, undecodable};
+use super::purge::purge;
+use super::sql::{FromRow, Row, generated, sql, undecodable};
 use super::transaction::Transaction;
 use super::{Error, Store, changes};
 
@@ -15,6 +16,11 @@ mod tests;
 
 /// How long a revocation outlives what it revokes, so that clocks that differ and leeways never let that back in.
 const KEPT_AFTER_EXPIRY_MS: i64 = 60 * 60 * 1000;
+
+/// How many are read by one statement.
+const AT_ONCE: i64 = 10_000;
+/// How many are written by one statement. PostgreSQL takes 65,535 parameters, SQLite half of that.
+const WRITTEN_AT_ONCE: usize = 1_000;
 
 /// What kind of thing was revoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -67,20 +73,32 @@ impl Store {
     pub async fn add_revocation(&self, revocation: Revocation, reason: Reason, now: Timestamp) -> Result<(), Error> {
         let mut transaction = self.begin(&[]).await?;
         let position = changes::next(&mut transaction).await?;
-        insert(&mut transaction, &revocation, (reason, now), position).await?;
+        insert(&mut transaction, &[revocation], (reason, now), position).await?;
         Ok(transaction.commit().await?)
     }
 
-    /// Every revocation that still matters: until an hour after what it revokes would have ended.
+    /// Shows every revocation that still matters: until an hour after what it revokes would have ended. There may be a million, of
+    /// which some are read at a time.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
-    pub async fn load_active_revocations(&self, now: Timestamp) -> Result<Vec<Revocation>, Error> {
-        let rows = sql("SELECT kind, id, expires_at FROM revocations WHERE expires_at IS NULL OR expires_at > $1")
+    pub async fn each_active_revocation(&self, now: Timestamp, mut show: impl FnMut(Revocation)) -> Result<(), Error> {
+        let mut after = (String::new(), String::new());
+        loop {
+            let some: Vec<Revocation> = sql("SELECT kind, id, expires_at FROM revocations
+                 WHERE (kind, id) > ($1, $2) AND (expires_at IS NULL OR expires_at > $3) ORDER BY kind, id LIMIT $4")
+            .bind(&after.0)
+            .bind(&after.1)
             .bind(still_kept(now))
+            .bind(AT_ONCE)
             .fetch_all(&self.readers)
             .await?;
-        Ok(rows)
+            let Some(last) = some.last() else {
+                return Ok(());
+            };
+            after = (last.kind.as_str().to_owned(), last.id.to_string());
+            some.into_iter().for_each(&mut show);
+        }
     }
 
     /// Forgets the revocations that no longer matter, and returns how many.
@@ -88,36 +106,39 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn purge_expired_revocations(&self, now: Timestamp) -> Result<u64, Error> {
-        let done = sql("DELETE FROM revocations WHERE expires_at <= $1")
-            .bind(still_kept(now))
-            .execute(&self.writer)
-            .await?;
-        Ok(done)
+        purge(&self.writer, "revocations", "expires_at <= $1", still_kept(now)).await
     }
 }
 
-/// Writes one revocation, within the caller's transaction or on its own.
-async fn insert(
+/// Writes revocations, within the caller's transaction.
+pub(super) async fn insert(
     transaction: &mut Transaction,
-    revocation: &Revocation,
+    revocations: &[Revocation],
     (reason, now): (Reason, Timestamp),
     position: i64,
 ) -> Result<(), Error> {
-    sql(
-        "INSERT INTO revocations (kind, id, expires_at, reason, created_at, position) VALUES ($1, $2, $3, $4, $5, $6)
-         ON CONFLICT (kind, id) DO UPDATE SET expires_at = CASE
-             WHEN revocations.expires_at IS NULL OR excluded.expires_at IS NULL THEN NULL
-             WHEN excluded.expires_at > revocations.expires_at THEN excluded.expires_at
-             ELSE revocations.expires_at END, position = excluded.position",
-    )
-    .bind(revocation.kind.as_str())
-    .bind(revocation.id)
-    .bind(revocation.expires_at)
-    .bind(reason.as_str())
-    .bind(now)
-    .bind(position)
-    .execute(transaction)
-    .await?;
+    for some in revocations.chunks(WRITTEN_AT_ONCE) {
+        let places = (0..some.len()).map(|row| row * 3 + 4);
+        let places = places.map(|first| format!("(${first}, ${}, ${}, $1, $2, $3)", first + 1, first + 2));
+        let mut statement = generated(format!(
+            "INSERT INTO revocations (kind, id, expires_at, reason, created_at, position) VALUES {}
+             ON CONFLICT (kind, id) DO UPDATE SET expires_at = CASE
+                 WHEN revocations.expires_at IS NULL OR excluded.expires_at IS NULL THEN NULL
+                 WHEN excluded.expires_at > revocations.expires_at THEN excluded.expires_at
+                 ELSE revocations.expires_at END, position = excluded.position",
+            places.collect::<Vec<_>>().join(", ")
+        ))
+        .bind(reason.as_str())
+        .bind(now)
+        .bind(position);
+        for revocation in some {
+            statement = statement
+                .bind(revocation.kind.as_str())
+                .bind(revocation.id)
+                .bind(revocation.expires_at);
+        }
+        statement.execute(&mut *transaction).await?;
+    }
     Ok(())
 }
 
@@ -138,10 +159,7 @@ pub(super) async fn end_sessions(
         return Ok(());
     }
     let position = changes::next(transaction).await?;
-    for session in sessions {
-        insert(transaction, session, (reason, now), position).await?;
-    }
-    Ok(())
+    insert(transaction, sessions, (reason, now), position).await
 }
 
 fn still_kept(now: Timestamp) -> i64 {

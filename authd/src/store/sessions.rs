@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::purge::purge;
 use super::revocations::{Reason, Revocation, RevocationKind, end_sessions};
 use super::sql::{FromRow, Row, sql};
 use super::transaction::{Lock, Transaction};
@@ -63,16 +64,17 @@ pub struct NewSession {
 }
 
 impl Store {
-    /// Makes a session.
+    /// Begins a session, and ends those of the user beyond `most`, in one transaction: nobody ever has more.
     ///
     /// # Errors
     /// [`Error::NotFound`] when the user does not exist or is disabled; [`Error::Conflict`] when the id is taken;
     /// [`Error::Unavailable`].
-    pub async fn create_session(&self, session: &NewSession) -> Result<Session, Error> {
+    pub async fn begin_session(&self, session: &NewSession, most: u32) -> Result<(Session, Vec<Revocation>), Error> {
         let mut transaction = self.begin(&[Lock::Account(session.user_id)]).await?;
-        let written = insert(&mut transaction, session).await?;
+        let begun = insert(&mut transaction, session).await?;
+        let ended = evict_oldest(&mut transaction, &begun, most, session.created_at).await?;
         transaction.commit().await?;
-        Ok(written)
+        Ok((begun, ended))
     }
 
     /// The session with the id, expired or not; `None` once it is ended.
@@ -129,17 +131,6 @@ impl Store {
         Ok(ended)
     }
 
-    /// Ends the user's sessions but the `keep` that were used last, and forgets those that have expired.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`].
-    pub async fn evict_oldest_sessions(&self, user: Uuid, keep: u32, now: Timestamp) -> Result<Vec<Revocation>, Error> {
-        let mut transaction = self.begin(&[Lock::Account(user)]).await?;
-        let ended = evict_oldest(&mut transaction, user, keep, now).await?;
-        transaction.commit().await?;
-        Ok(ended)
-    }
-
     /// Notes when sessions were last used, in one transaction; a time before the one noted changes nothing.
     ///
     /// # Errors
@@ -169,11 +160,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn purge_expired_sessions(&self, now: Timestamp) -> Result<u64, Error> {
-        let done = sql("DELETE FROM sessions WHERE expires_at <= $1")
-            .bind(now)
-            .execute(&self.writer)
-            .await?;
-        Ok(done)
+        purge(&self.writer, "sessions", "expires_at <= $1", now.as_millisecond()).await
     }
 }
 
@@ -199,20 +186,22 @@ pub(super) async fn insert(transaction: &mut Transaction, session: &NewSession) 
         .await?)
 }
 
-/// Ends the user's sessions but the `keep` that were used last, within the caller's transaction.
+/// Ends the user's sessions but the one that begins and those used last, `most` in all, within the caller's transaction.
 pub(super) async fn evict_oldest(
     transaction: &mut Transaction,
-    user: Uuid,
-    keep: u32,
+    begun: &Session,
+    most: u32,
     now: Timestamp,
 ) -> Result<Vec<Revocation>, Error> {
-    let ended: Vec<Ending> = sql("SELECT id, expires_at FROM sessions WHERE user_id = $1
-         ORDER BY CASE WHEN expires_at <= $2 THEN 1 ELSE 0 END, last_seen_at DESC, created_at DESC, id DESC
-         LIMIT $3 OFFSET $4")
-    .bind(user)
+    // Others may have been used later than now: by the clock of another replica.
+    let ended: Vec<Ending> = sql("SELECT id, expires_at FROM sessions WHERE user_id = $1 AND id <> $2
+         ORDER BY CASE WHEN expires_at <= $3 THEN 1 ELSE 0 END, last_seen_at DESC, created_at DESC, id DESC
+         LIMIT $4 OFFSET $5")
+    .bind(begun.user_id)
+    .bind(begun.id)
     .bind(now)
     .bind(i64::MAX)
-    .bind(i64::from(keep))
+    .bind(i64::from(most).saturating_sub(1))
     .fetch_all(&mut *transaction)
     .await?;
     let ended: Vec<_> = ended.into_iter().map(|Ending(revocation)| revocation).collect();

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::purge::purge;
 use super::sql::sql;
 use super::{Error, Store};
 
@@ -29,11 +30,7 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn purge_spent(&self, now: Timestamp) -> Result<u64, Error> {
-        let done = sql("DELETE FROM spent WHERE expires_at <= $1")
-            .bind(now)
-            .execute(&self.writer)
-            .await?;
-        Ok(done)
+        purge(&self.writer, "spent", "expires_at <= $1", now.as_millisecond()).await
     }
 }
 

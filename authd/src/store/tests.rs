@@ -164,6 +164,22 @@ impl Fixture {
     }
 }
 
+/// What only tests ask for.
+impl Store {
+    /// Makes a session, however many there are.
+    pub(crate) async fn create_session(&self, session: &NewSession) -> Result<Session, Error> {
+        self.begin_session(session, u32::MAX).await.map(|(session, _)| session)
+    }
+
+    /// Every revocation that still matters.
+    pub(crate) async fn load_active_revocations(&self, now: Timestamp) -> Result<Vec<Revocation>, Error> {
+        let mut revocations = Vec::new();
+        self.each_active_revocation(now, |revocation| revocations.push(revocation))
+            .await?;
+        Ok(revocations)
+    }
+}
+
 async fn execute(store: &Store, text: &'static str) {
     sql(text).execute(&store.writer).await.unwrap();
 }

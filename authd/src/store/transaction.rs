@@ -35,6 +35,8 @@ pub(super) enum Lock {
     Leases,
     /// When things were last used. Whoever else needs one of the rows goes first: this is the least that anybody waits for.
     Uses,
+    /// All sessions: none begins, ends or is written to meanwhile.
+    Sessions,
     /// An account, with its sessions, keys, identities and groups: rows that refer to it cannot come either.
     Account(Uuid),
 }
@@ -78,6 +80,7 @@ impl Lock {
             Self::Guesses => sql("SELECT pg_advisory_xact_lock(1635085416, 2)"),
             Self::Leases => sql("SELECT pg_advisory_xact_lock(1635085416, 3)"),
             Self::Uses => sql("SELECT pg_advisory_xact_lock(1635085416, 4), set_config('lock_timeout', '200ms', TRUE)"),
+            Self::Sessions => sql("LOCK TABLE sessions IN SHARE ROW EXCLUSIVE MODE"),
             Self::Account(user) => sql("SELECT 1 FROM users WHERE id = $1 FOR UPDATE").bind(user),
         };
         statement.execute(transaction).await.map(|_| ())

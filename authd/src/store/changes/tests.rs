@@ -3,11 +3,11 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::store::tests::{Fixture, at, fixture};
-use crate::store::{Identity, Profile, Reason, Role};
+use crate::store::{Identity, Profile, Reason, RevocationKind, Role, revocations};
 
 /// What is new since the last time, which is forgotten.
 async fn news(fixture: &Fixture, position: &mut i64) -> (usize, Vec<Uuid>) {
-    let changes = fixture.store.changes_since(*position).await.unwrap();
+    let changes = fixture.store.changes_since(*position).await.unwrap().unwrap();
     *position = changes.position;
     (changes.revocations.len(), changes.accounts)
 }
@@ -31,7 +31,7 @@ async fn whatever_replicas_keep_in_memory_is_said_when_it_changes() {
         .revoke_session(session.id, Reason::SignedOut, at(1))
         .await
         .unwrap();
-    let changes = store.changes_since(*position).await.unwrap();
+    let changes = store.changes_since(*position).await.unwrap().unwrap();
     assert_eq!(changes.revocations, [revocation]);
     assert_eq!(news(&fixture, position).await, (1, vec![]));
     assert_eq!(news(&fixture, position).await, (0, vec![]), "once");
@@ -116,7 +116,7 @@ async fn whoever_reads_while_others_write_misses_nothing() {
     while seen.len() < sessions.len() {
         while ended.try_join_next().is_some() {}
         let all_are_in = ended.is_empty();
-        let changes = fixture.store.changes_since(position).await.unwrap();
+        let changes = fixture.store.changes_since(position).await.unwrap().unwrap();
         position = changes.position;
         seen.extend(changes.revocations.iter().map(|revocation| revocation.id));
         assert!(
@@ -125,4 +125,80 @@ async fn whoever_reads_while_others_write_misses_nothing() {
             sessions.len() - seen.len()
         );
     }
+}
+
+#[tokio::test]
+async fn changes_go_once_they_are_many_and_whoever_missed_some_reads_everything() {
+    let fixture = fixture().await;
+    let store = &fixture.store;
+    let (old, new) = (
+        fixture.user("old@example.com").await.id,
+        fixture.user("new@example.com").await.id,
+    );
+    store.set_membership(old, "manual", &[]).await.unwrap();
+    let before = store.position().await.unwrap();
+    // As if many others had come since.
+    sql("UPDATE positions SET last = last + $1")
+        .bind(KEPT - 1)
+        .execute(&store.writer)
+        .await
+        .unwrap();
+    store.set_membership(new, "manual", &[]).await.unwrap();
+    assert_eq!(store.position().await.unwrap(), before + KEPT, "control");
+    assert_eq!(store.purge_changes().await.unwrap(), 1, "one is old enough");
+    let changes = store.changes_since(before).await.unwrap().unwrap();
+    assert_eq!(changes.accounts, [new], "nothing that is missing was new");
+    assert_eq!(
+        store.changes_since(before - 1).await.unwrap(),
+        None,
+        "whoever has not seen what went is told"
+    );
+    assert_eq!(
+        store.changes_since(before + KEPT + 1).await.unwrap(),
+        None,
+        "so is whoever has seen more than there is: an older database took the place of the one before"
+    );
+}
+
+#[tokio::test]
+async fn very_many_changes_are_read_some_at_a_time_or_all_anew() {
+    let fixture = fixture().await;
+    let store = &fixture.store;
+    let before = store.position().await.unwrap();
+    let many = 3 * REVOCATIONS / 1_000;
+    for _ in 0..many {
+        let ended: Vec<_> = (0..1_000)
+            .map(|_| Revocation {
+                kind: RevocationKind::Token,
+                id: fixture.random.token_id(),
+                expires_at: None,
+            })
+            .collect();
+        let mut transaction = store.begin(&[]).await.unwrap();
+        let position = next(&mut transaction).await.unwrap();
+        revocations::insert(&mut transaction, &ended, (Reason::SignedOut, at(0)), position)
+            .await
+            .unwrap();
+        transaction.commit().await.unwrap();
+    }
+    let (mut position, mut seen, mut rounds) = (before, std::collections::HashSet::new(), 0);
+    while position < store.position().await.unwrap() {
+        let changes = store.changes_since(position).await.unwrap().unwrap();
+        assert!(
+            changes.position > position && changes.revocations.len() <= 10_000,
+            "{rounds}"
+        );
+        seen.extend(changes.revocations.iter().map(|revocation| revocation.id));
+        (position, rounds) = (changes.position, rounds + 1);
+    }
+    assert_eq!((seen.len(), rounds), (30_000, 3));
+
+    let mut transaction = store.begin(&[]).await.unwrap();
+    for _ in 0..=ACCOUNTS {
+        account(&mut transaction, fixture.id()).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
+    assert_eq!(store.changes_since(position).await.unwrap(), None);
+    let but_one = store.changes_since(position + 1).await.unwrap().unwrap();
+    assert_eq!(but_one.accounts.len(), 1_000);
 }

@@ -103,3 +103,22 @@ async fn a_row_that_makes_no_sense_is_an_error_and_not_passed_over() {
         Err(Error::Unavailable(_))
     ));
 }
+
+#[tokio::test]
+async fn more_revocations_than_are_read_or_written_at_once_are_each_shown_once() {
+    let fixture = fixture().await;
+    let count = usize::try_from(AT_ONCE).unwrap() * 2 + 1;
+    let revocations: Vec<_> = (0..count)
+        .map(|_| token(fixture.random.token_id(), Some(at(9))))
+        .collect();
+    let mut transaction = fixture.store.begin(&[]).await.unwrap();
+    let position = changes::next(&mut transaction).await.unwrap();
+    insert(&mut transaction, &revocations, (Reason::SignedOut, at(0)), position)
+        .await
+        .unwrap();
+    transaction.commit().await.unwrap();
+    let mut shown = std::collections::HashSet::new();
+    let show = |revocation: Revocation| assert!(shown.insert(revocation.id), "{revocation:?} twice");
+    fixture.store.each_active_revocation(at(0), show).await.unwrap();
+    assert_eq!(shown.len(), count);
+}

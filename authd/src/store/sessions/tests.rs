@@ -101,7 +101,7 @@ async fn all_sessions_of_one_user_are_ended_but_the_one_kept() {
 }
 
 #[tokio::test]
-async fn the_sessions_used_longest_ago_are_evicted() {
+async fn the_sessions_used_longest_ago_end_when_another_begins() {
     let fixture = fixture().await;
     let user = fixture.user("alice@example.com").await;
     let mut sessions = Vec::new();
@@ -113,24 +113,45 @@ async fn the_sessions_used_longest_ago_are_evicted() {
         sessions.push(fixture.store.create_session(&session).await.unwrap().id);
     }
     fixture.store.touch_sessions(&[(sessions[0], at(30))]).await.unwrap();
-    assert!(
-        fixture
-            .store
-            .evict_oldest_sessions(user.id, 5, at(31))
-            .await
-            .unwrap()
-            .is_empty()
-    );
-    let evicted = fixture.store.evict_oldest_sessions(user.id, 3, at(31)).await.unwrap();
+    let begin = |most| {
+        let session = NewSession {
+            created_at: at(31),
+            ..fixture.new_session(user.id)
+        };
+        let store = fixture.store.clone();
+        async move { store.begin_session(&session, most).await.unwrap() }
+    };
+    let (sixth, ended) = begin(6).await;
+    assert!(ended.is_empty(), "{ended:?}");
+    let (seventh, ended) = begin(4).await;
     assert_eq!(
-        evicted.iter().map(|revocation| revocation.id).collect::<Vec<_>>(),
-        vec![sessions[2], sessions[1]]
+        ended.iter().map(|revocation| revocation.id).collect::<Vec<_>>(),
+        vec![sessions[3], sessions[2], sessions[1]]
     );
     let live = fixture.store.sessions_of(user.id, at(31)).await.unwrap();
     assert_eq!(
         live.iter().map(|session| session.id).collect::<Vec<_>>(),
-        vec![sessions[0], sessions[4], sessions[3]]
+        vec![seventh.id, sixth.id, sessions[0], sessions[4]]
     );
+}
+
+#[tokio::test]
+async fn a_session_that_begins_stays_also_where_others_were_used_later_by_another_clock() {
+    let fixture = fixture().await;
+    let user = fixture.user("alice@example.com").await;
+    let ahead = fixture.session(user.id).await;
+    fixture.store.touch_sessions(&[(ahead.id, at(59))]).await.unwrap();
+    let (begun, ended) = fixture
+        .store
+        .begin_session(&fixture.new_session(user.id), 1)
+        .await
+        .unwrap();
+    assert_eq!(
+        ended.iter().map(|revocation| revocation.id).collect::<Vec<_>>(),
+        vec![ahead.id]
+    );
+    let live = fixture.store.sessions_of(user.id, at(1)).await.unwrap();
+    assert_eq!(live, [begun]);
 }
 
 #[tokio::test]
@@ -144,12 +165,19 @@ async fn a_session_that_has_expired_never_crowds_out_a_live_one() {
     };
     fixture.store.create_session(&expired).await.unwrap();
     let live = fixture.session(user.id).await;
-    let evicted = fixture.store.evict_oldest_sessions(user.id, 1, at(20)).await.unwrap();
+    let another = NewSession {
+        created_at: at(20),
+        ..fixture.new_session(user.id)
+    };
+    let (another, ended) = fixture.store.begin_session(&another, 2).await.unwrap();
     assert_eq!(
-        evicted.iter().map(|revocation| revocation.id).collect::<Vec<_>>(),
+        ended.iter().map(|revocation| revocation.id).collect::<Vec<_>>(),
         vec![expired.id]
     );
-    assert_eq!(fixture.store.sessions_of(user.id, at(20)).await.unwrap()[0].id, live.id);
+    assert_eq!(
+        fixture.store.sessions_of(user.id, at(20)).await.unwrap(),
+        [another, live]
+    );
 }
 
 #[tokio::test]
