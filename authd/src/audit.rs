@@ -46,6 +46,8 @@ pub enum Kind {
     Refused,
     /// A session or token was revoked.
     Revoked,
+    /// Somebody listed sessions with a command.
+    SessionsListed,
     /// A password was changed.
     PasswordChanged,
     /// Somebody made an API key.
@@ -62,6 +64,8 @@ pub enum Kind {
     UserEnabled,
     /// An administrator deleted an account.
     UserDeleted,
+    /// Somebody took accounts over from another program.
+    AccountsImported,
     /// A key that signs session tokens was taken away: nothing that it signed is accepted any more.
     SigningKeyRevoked,
     /// Somebody linked a way to sign in to their account.
@@ -106,7 +110,14 @@ pub struct Event {
         serialize_with = "cut"
     )]
     pub actor_email: Option<String>,
-    /// The account, session, API key or signing key that was acted upon.
+    /// Who ran a command: their name in the operating system, and the machine.
+    #[serde(
+        rename = "actor.name",
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "cut"
+    )]
+    pub actor_name: Option<String>,
+    /// The account, session, API key or signing key that was acted upon; or `everybody`, or `provider/NAME`.
     #[serde(
         rename = "subject.id",
         skip_serializing_if = "Option::is_none",
@@ -176,6 +187,7 @@ impl Event {
             reason: None,
             actor_id: None,
             actor_email: None,
+            actor_name: None,
             subject_id: None,
             key_name: None,
             method: None,

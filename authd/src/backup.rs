@@ -30,7 +30,7 @@ pub fn run(backup: &Backup) -> anyhow::Result<ExitCode> {
     let Backup { data, output, backup } = backup;
     ensure!(
         data.join(Store::FILE).exists(),
-        "there is no database in `{}`: name the data folder of `authd serve`",
+        "there is no database in `{}`: name the data folder of `authd serve`. A PostgreSQL database is backed up with `pg_dump`",
         data.display()
     );
     ensure!(

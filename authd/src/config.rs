@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use database::{Backup, Database, Migrate, Restore};
+pub use database::{Backup, Database, Migrate, Restore, Stored};
 pub use import::{Import, OpenWebUi, Renamed};
 pub use redis::Redis;
 pub use sessions::{EndSessions, SessionList, Sessions};
@@ -58,12 +58,13 @@ pub enum Verb {
     #[command(subcommand, name = "signing-keys")]
     SigningKeys(SigningKeys),
     /// Copy the database, the signing keys and the secrets of a data folder, also while a server runs on it. The copy contains secrets.
-    #[command(after_help = "Example:\n  authd backup --data authd-data authd-2026-01-31")]
+    #[command(after_help = "Example:\n  authd backup --data authd-data authd-2026-01-31\n\n\
+                      A database on a PostgreSQL server is backed up with `pg_dump` and comes back with `pg_restore`: see docs/database.md.")]
     Backup(Backup),
     /// Make a data folder of a backup. People have to sign in again.
     #[command(after_help = "Example:\n  authd restore --data authd-data authd-2026-01-31")]
     Restore(Restore),
-    /// Move accounts, sessions, keys and all else from the file of a data folder into a PostgreSQL database. Stop the server before.
+    /// Move accounts, sessions, keys and all else from the file of a data folder into a PostgreSQL database, while no server runs on it.
     #[command(
         after_help = "Example:\n  authd migrate --data authd-data --to 'postgres://authd:PASSWORD@db.example.com/authd'\n\n\
                       The file stays as it is. A password is better given in AUTHD_POSTGRES_URL than where others see it."

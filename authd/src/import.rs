@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::acts;
 use crate::clock::Clock;
 use crate::config::{Import, OpenWebUi, Output};
 use crate::data_folder;
@@ -17,7 +18,7 @@ use crate::identity::api_key::PersonalKeys;
 use crate::own_secrets::OwnSecrets;
 use crate::print;
 use crate::random::Random;
-use crate::store::{Store, Writing};
+use crate::store::{Server, Store, What, Writing};
 use accounts::Means;
 use report::Report;
 
@@ -39,8 +40,9 @@ pub fn run(import: &Import) -> anyhow::Result<ExitCode> {
 async fn from_open_webui(wanted: &OpenWebUi) -> anyhow::Result<Report> {
     let (now, random) = (Clock::system().now(), Random::System);
     let found = open_webui::read(&wanted.database).await?;
-    let folder = Folder::of(wanted, &random);
-    let (store, secrets) = folder.open(&random).await?;
+    let place = Place::of(wanted, &random).await?;
+    let writing = if wanted.apply { Writing::Done } else { Writing::Tried };
+    let (store, secrets) = place.open(writing, &random).await?;
     let known = PersonalKeys::new(&secrets.key_hash, Vec::new());
     let renamed = wanted.provider.iter();
     let providers: BTreeMap<String, String> = renamed.map(|one| (one.there.clone(), one.here.clone())).collect();
@@ -51,32 +53,54 @@ async fn from_open_webui(wanted: &OpenWebUi) -> anyhow::Result<Report> {
         now,
     };
     let (accounts, remarks) = accounts::translated(&found, &means);
-    let writing = if wanted.apply { Writing::Done } else { Writing::Tried };
     let outcomes = store.import(&accounts, writing, now).await?;
+    let report = Report::new(writing, &accounts, &outcomes, (remarks, found.left));
+    if writing == Writing::Done {
+        acts::note(&store, What::AccountsImported, report.summary(), now).await?;
+    }
     store.close().await;
-    Ok(Report::new(writing, &accounts, &outcomes, (remarks, found.left)))
+    Ok(report)
 }
 
 /// Where accounts are written. What is only tried leaves no database behind where there was none.
 #[derive(Debug)]
-enum Folder {
-    /// The server's, which has a database or gets one.
-    Servers(PathBuf),
-    /// One that is deleted afterwards.
+enum Place {
+    /// The folder of a server, which has a database or gets one.
+    Folder(PathBuf),
+    /// A database on a PostgreSQL server.
+    Server(Server),
+    /// A folder that is deleted afterwards.
     Scratch(PathBuf),
 }
 
-impl Folder {
-    fn of(wanted: &OpenWebUi, random: &Random) -> Self {
-        if wanted.apply || wanted.data.join(data_folder::DATABASE).exists() {
-            Self::Servers(wanted.data.clone())
-        } else {
-            Self::Scratch(std::env::temp_dir().join(format!("authd-import-{}", random.hex(16))))
+impl Place {
+    async fn of(wanted: &OpenWebUi, random: &Random) -> anyhow::Result<Self> {
+        let data = &wanted.stored.data;
+        let server = wanted.stored.server()?;
+        let is_there = match &server {
+            Some(server) => Store::is_made(server).await?,
+            None => data.join(data_folder::DATABASE).exists(),
+        };
+        if !is_there && !wanted.apply {
+            let name = format!("authd-import-{}", random.hex(16));
+            return Ok(Self::Scratch(std::env::temp_dir().join(name)));
         }
+        Ok(server.map_or_else(|| Self::Folder(data.clone()), Self::Server))
     }
 
-    async fn open(&self, random: &Random) -> anyhow::Result<(Store, OwnSecrets)> {
-        let (Self::Servers(path) | Self::Scratch(path)) = self;
+    async fn open(&self, writing: Writing, random: &Random) -> anyhow::Result<(Store, OwnSecrets)> {
+        let path = match self {
+            Self::Folder(path) | Self::Scratch(path) => path,
+            Self::Server(server) => {
+                let store = Store::connect(server).await?;
+                let secrets = OwnSecrets::new(random);
+                let secrets = match writing {
+                    Writing::Done => secrets.agreed(&store).await?,
+                    Writing::Tried => secrets.known(&store).await?,
+                };
+                return Ok((store, secrets));
+            }
+        };
         if path.join(data_folder::DATABASE).exists() {
             data_folder::ours(&path.join(data_folder::DATABASE))?;
         }
@@ -85,7 +109,7 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
+impl Drop for Place {
     fn drop(&mut self) {
         if let Self::Scratch(path) = self {
             let _ = std::fs::remove_dir_all(path);

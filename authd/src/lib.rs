@@ -7,6 +7,7 @@
 //! session is [`login`]. What must last is in the [`store`], what must be known at once in [`shared`], and who did what in
 //! [`audit`]. [`doctor`] is none of this: it asks from outside.
 
+pub mod acts;
 pub mod admin;
 pub mod api;
 pub mod app;

@@ -2,19 +2,19 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use serde_json::{Map, Value, json};
 
 use crate::config::{Migrate, Output};
+use crate::data_folder;
 use crate::own_secrets::OwnSecrets;
 use crate::print;
 use crate::random::Random;
-use crate::store::{Server, Store};
+use crate::store::Store;
 
 /// Copies everything.
 ///
 /// # Errors
-/// There is no file, the database cannot be used or has accounts already, or something cannot be read or written: then nothing is
+/// There is no file, a server runs on it, the database cannot be used or has accounts already, or something cannot be read or written: then nothing is
 /// copied.
 pub fn run(migrate: &Migrate) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -48,12 +48,8 @@ async fn all(migrate: &Migrate) -> anyhow::Result<Vec<(&'static str, u64)>> {
         "there is no database in `{}`: name the data folder of `authd serve`",
         data.display()
     );
-    let ca = migrate.postgres_ca.as_ref();
-    let ca = ca.map(|path| std::fs::read(path).with_context(|| format!("`{}`", path.display())));
-    let server = Server {
-        url: migrate.to.clone(),
-        ca: ca.transpose()?,
-    };
+    let server = data_folder::server(&migrate.to, migrate.postgres_ca.as_deref())?;
+    let _held = data_folder::alone(data)?;
     let from = Store::open(data).await?;
     let to = Store::connect(&server).await?;
     let copied = from.copy_into(&to).await?;

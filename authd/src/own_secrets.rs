@@ -37,6 +37,32 @@ impl OwnSecrets {
         })
     }
 
+    /// New ones, which are kept nowhere yet.
+    #[must_use]
+    pub fn new(random: &Random) -> Self {
+        let make = || SecretBox::new(Box::new(random.bytes()));
+        Self {
+            key_hash: make(),
+            forms: make(),
+            sealing: make(),
+            guesses: make(),
+        }
+    }
+
+    /// The same with that of API keys which replicas of one database have agreed on, where they have: nothing is written there.
+    ///
+    /// # Errors
+    /// The database does not answer, or has a secret that is none of ours.
+    pub async fn known(self, store: &Store) -> Result<Self, store::Error> {
+        Ok(match store.kept_secret("api-keys").await? {
+            Some(kept) => Self {
+                key_hash: read(kept)?,
+                ..self
+            },
+            None => self,
+        })
+    }
+
     /// The same with those that replicas of one database agree on. What is sealed for all of them is sealed with `encryptionKeys`.
     ///
     /// # Errors
@@ -52,7 +78,10 @@ impl OwnSecrets {
 }
 
 async fn agreed(store: &Store, name: &str, own: &SecretBox<[u8; 32]>) -> Result<SecretBox<[u8; 32]>, store::Error> {
-    let kept = store.own_secret(name, own.expose_secret()).await?;
+    read(store.own_secret(name, own.expose_secret()).await?)
+}
+
+fn read(kept: Vec<u8>) -> Result<SecretBox<[u8; 32]>, store::Error> {
     let bytes = <[u8; 32]>::try_from(kept).map_err(|_| store::Error::NotFound)?;
     Ok(SecretBox::new(Box::new(bytes)))
 }

@@ -55,7 +55,7 @@ async fn begin(serve: Serve) -> anyhow::Result<ExitCode> {
     telemetry::start_logs(&serve.log)?;
     let given = configuration::read(&serve)?;
     let metrics = Metrics::install()?;
-    let store = database::open(&serve.database, given.settings(), &serve.data).await?;
+    let (store, _held) = database::open(&serve.database, given.settings(), &serve.data).await?;
     let redis = redis::named(&serve.redis, given.settings(), &store, &Random::System)?;
     let app = Arc::new(open((store, redis), &serve.data, &serve.audit).await?);
     let changes = given.put_to_use(&app, &serve).await?;

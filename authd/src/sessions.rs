@@ -1,6 +1,6 @@
 //! `authd sessions`: where is everybody signed in, and how is somebody signed out without asking a server?
 //!
-//! It works on the database, whether a server runs or not; a server looks at it by itself.
+//! It works on the database, whether a server runs or not; a server looks at it by itself, and tells in its audit lines who did it.
 
 use std::process::ExitCode;
 
@@ -9,11 +9,15 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::acts;
 use crate::clock::Clock;
 use crate::config::{EndSessions, Output, SessionList, Sessions};
 use crate::data_folder;
 use crate::print;
-use crate::store::{self, Owned, Reason, Store, User, Whose};
+use crate::store::{self, Owned, Reason, Store, User, What, Whose};
+
+/// Whose sessions they are, where they are no one person's.
+const EVERYBODY: &str = "everybody";
 
 /// Lists sessions, or ends some.
 ///
@@ -32,11 +36,13 @@ pub fn run(sessions: &Sessions) -> anyhow::Result<ExitCode> {
 }
 
 async fn print_all(list: &SessionList, now: Timestamp) -> anyhow::Result<()> {
-    let store = data_folder::store(&list.data).await?;
+    let store = data_folder::store(&list.stored).await?;
     let (sessions, total) = match &list.user {
         Some(email) => of(&store, email, (list.most, now)).await?,
         None => store.sessions_of_everybody(list.most, now).await?,
     };
+    let whose = list.user.clone().unwrap_or_else(|| EVERYBODY.to_owned());
+    acts::note(&store, What::SessionsListed, whose, now).await?;
     store.close().await;
     match list.output {
         Output::Json => {
@@ -65,26 +71,37 @@ async fn of(store: &Store, email: &str, (most, now): (u32, Timestamp)) -> anyhow
 }
 
 async fn end(ending: &EndSessions, now: Timestamp) -> anyhow::Result<()> {
-    let store = data_folder::store(&ending.data).await?;
+    let store = data_folder::store(&ending.stored).await?;
     let which = &ending.which;
-    let ended = if let Some(email) = &which.user {
+    let many = |whose| store.revoke_every_session(whose, Reason::EndedByAdmin, now);
+    let (ended, whose) = if let Some(email) = &which.user {
         let user = account(&store, email).await?;
         let ended = store
             .revoke_sessions_of(user.id, None, Reason::EndedByAdmin, now)
             .await?;
-        u64::try_from(ended.len()).unwrap_or(u64::MAX)
+        (
+            u64::try_from(ended.len()).unwrap_or(u64::MAX),
+            vec![user.id.to_string()],
+        )
+    } else if let Some(provider) = &which.provider {
+        (
+            many(Whose::Provider(provider)).await?,
+            vec![format!("provider/{provider}")],
+        )
     } else if which.all {
-        store
-            .revoke_every_session(Whose::Everybody, Reason::EndedByAdmin, now)
-            .await?
+        (many(Whose::Everybody).await?, vec![EVERYBODY.to_owned()])
     } else {
-        each(&store, &which.session, now).await?
+        let ids = which.session.iter().map(Uuid::to_string);
+        (each(&store, &which.session, now).await?, ids.collect())
     };
+    for subject in whose {
+        acts::note(&store, What::SessionsEnded, subject, now).await?;
+    }
     store.close().await;
     match ending.output {
         Output::Json => print::line(json!({"ended": ended})),
         Output::Text => print::line(format_args!(
-            "{ended} sessions are over. A server on this database knows within a second."
+            "{ended} sessions are over. Servers on this database know within a second."
         )),
     }
     Ok(())

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use sql::{Pool, sql};
 
 pub use access::Ended;
+pub use acts::{Act, What};
 pub use arrivals::{Account, Arrival, Arrived, FromProvider};
 pub use changes::Changes;
 pub use everybody::{Owned, Whose};
@@ -23,6 +24,7 @@ pub use sessions::{NewSession, Session};
 pub use users::{Direction, NewUser, Order, Profile, Role, UnknownRole, User, UserPage, UserQuery};
 
 mod access;
+mod acts;
 mod again;
 mod arrivals;
 mod changes;
@@ -160,6 +162,14 @@ impl Store {
     /// [`Error::Server`], [`Error::Unusable`], [`Error::TooNew`] or [`Error::Schema`], which name the server and no password.
     pub async fn connect(server: &Server) -> Result<Self, Error> {
         postgres::open(server).await
+    }
+
+    /// Whether the database on a PostgreSQL server has tables of this program's, of whatever version.
+    ///
+    /// # Errors
+    /// [`Error::Server`] or [`Error::Unusable`], which name the server and no password.
+    pub async fn is_made(server: &Server) -> Result<bool, Error> {
+        postgres::is_made(server).await
     }
 
     /// What the database file is called in a data folder.

@@ -52,7 +52,9 @@ async fn a_backup_of_a_folder_in_use_has_all_that_was_acknowledged_and_overwrite
     );
     let nothing = run(&["backup", "--data", text(&data), text(&place.path().join("other"))]);
     assert!(
-        !nothing.status.success() && said(&nothing).contains("there is no database"),
+        !nothing.status.success()
+            && said(&nothing).contains("there is no database")
+            && said(&nothing).contains("pg_dump"),
         "{}",
         said(&nothing)
     );
@@ -119,19 +121,18 @@ async fn moving_to_postgresql_loses_no_session_no_key_and_no_password() {
     let key = world.key_of(&ann).await;
     let gone = world.person("gone", "user").await;
     assert_eq!(super::postgres::sign_out(&world, &gone).await, 200);
-    world.authd.stop().await;
-
     let server = Postgres::start().await;
     let url = server.database();
-    let migrate = [
-        "migrate",
-        "--data",
-        text(world.data()),
-        "--to",
-        &url,
-        "--output",
-        "json",
-    ];
+    let data = text(world.data()).to_owned();
+    let migrate = ["migrate", "--data", &data, "--to", &url, "--output", "json"];
+    let runs = run(&migrate);
+    assert!(
+        !runs.status.success() && said(&runs).contains("a server runs on"),
+        "{}",
+        said(&runs)
+    );
+    world.authd.stop().await;
+
     let copied = answer(&run(&migrate));
     assert_eq!(copied["copied"]["users"], 3, "{copied}");
     let again = run(&migrate);

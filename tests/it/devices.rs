@@ -193,6 +193,19 @@ async fn the_command_line_ends_sessions_of_a_server_that_runs() {
         printed(&sessions(&world, &["end", "--user", "ann@example.com"]))["ended"],
         1
     );
+    wait::until("the audit line says who did it", || async {
+        let lines = world.authd.log();
+        let said = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let mut said = said.filter(|line| line["event"] == "Revoked" && line["reason"] == "CommandLine");
+        let by = said.find(|line| line["subject.id"] == ann.id.as_str());
+        let by = by.and_then(|line| Some(line["actor.name"].as_str()?.contains('@')));
+        if by == Some(true) {
+            Ok(())
+        } else {
+            Err(lines.join("\n"))
+        }
+    })
+    .await;
     refused(&world, &ann.token).await;
     assert_eq!(world.me(&bob.token).await, 200);
     for (arguments, expected) in [

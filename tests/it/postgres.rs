@@ -1,5 +1,6 @@
 //! Accounts and sessions in a PostgreSQL database that replicas share, and what still works while it is away.
 
+mod commands;
 mod faults;
 mod start;
 

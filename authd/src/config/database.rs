@@ -20,6 +20,22 @@ pub struct Database {
     pub postgres_ca: Option<PathBuf>,
 }
 
+/// The database of a server, for a command that works on it.
+#[derive(Debug, Args)]
+pub struct Stored {
+    /// Where the database and the signing keys are kept.
+    #[arg(long, value_name = "DIR", default_value = "authd-data")]
+    pub data: PathBuf,
+    /// The URL of the PostgreSQL database that replicas share, where that is the database:
+    /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
+    #[arg(long, value_name = "URL", env = "AUTHD_POSTGRES_URL", hide_env_values = true, value_parser = secret)]
+    pub postgres: Option<SecretString>,
+    /// With `--postgres`: certificates of the authorities that the server's certificate is believed from, as PEM, in place of the
+    /// public ones.
+    #[arg(long, value_name = "FILE")]
+    pub postgres_ca: Option<PathBuf>,
+}
+
 /// `authd backup`.
 #[derive(Debug, Args)]
 pub struct Backup {

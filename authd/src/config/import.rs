@@ -1,22 +1,25 @@
 //! `authd import`.
 
-use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Subcommand};
+use secrecy::SecretString;
 
-use super::Output;
+use super::database::secret;
+use super::{Output, Stored};
 
 /// `authd import`.
 #[derive(Debug, Subcommand)]
 pub enum Import {
-    /// Take over accounts, bcrypt hashes, groups, API keys and subjects at providers from a database of Open WebUI (SQLite).
+    /// Take over accounts, bcrypt hashes, groups, API keys and subjects at providers from a database of Open WebUI (SQLite or
+    /// PostgreSQL).
     #[command(
         name = "open-webui",
         after_help = "Examples:\n  authd import open-webui --database webui.db --data authd-data\n  \
                       authd import open-webui --database webui.db --data authd-data --provider oidc=corporate --apply\n\n\
-                      An account that is here already is left as it is, so that it can be run again. Take a copy of the database \
-                      while Open WebUI is stopped, or with `sqlite3 webui.db .backup`."
+                      An account that is here already is left as it is, so that it can be run again. Take a copy of a file \
+                      while Open WebUI is stopped, or with `sqlite3 webui.db .backup`. A password is better given in \
+                      OPEN_WEBUI_DATABASE than where others see it."
     )]
     OpenWebUi(OpenWebUi),
 }
@@ -24,9 +27,9 @@ pub enum Import {
 /// `authd import open-webui`.
 #[derive(Debug, Args)]
 pub struct OpenWebUi {
-    /// The database of Open WebUI, which is only read.
-    #[arg(long, value_name = "FILE")]
-    pub database: PathBuf,
+    /// The database of Open WebUI, which is only read: a file, or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
+    #[arg(long, value_name = "FILE|URL", env = "OPEN_WEBUI_DATABASE", hide_env_values = true, value_parser = secret)]
+    pub database: SecretString,
     /// Write it. Otherwise it is only tried.
     #[arg(long)]
     pub apply: bool,
@@ -34,9 +37,9 @@ pub struct OpenWebUi {
     /// another name. May be repeated.
     #[arg(long, value_name = "THERE=HERE")]
     pub provider: Vec<Renamed>,
-    /// Where the database is kept.
-    #[arg(long, value_name = "DIR", default_value = "authd-data")]
-    pub data: PathBuf,
+    /// Into which database.
+    #[command(flatten)]
+    pub stored: Stored,
     /// How to print.
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,

@@ -1,11 +1,9 @@
 //! `authd sessions`.
 
-use std::path::PathBuf;
-
 use clap::{Args, Subcommand};
 use uuid::Uuid;
 
-use super::Output;
+use super::{Output, Stored};
 
 /// `authd sessions`.
 #[derive(Debug, Subcommand)]
@@ -13,10 +11,11 @@ pub enum Sessions {
     /// List sessions, the one used last first: whose, from which address and client, since when, last seen.
     #[command(after_help = "Example:\n  authd sessions list --data authd-data --user ann@example.com --output json")]
     List(SessionList),
-    /// End sessions. A server on the same database refuses their tokens within a second, and after a restart too.
+    /// End sessions. Servers on the same database refuse their tokens within a second, and after a restart too.
     #[command(
         after_help = "Examples:\n  authd sessions end --data authd-data --user ann@example.com\n  \
-                      authd sessions end --data authd-data --session 0190a1b2-c3d4-7e5f-8a6b-0c1d2e3f4a5b"
+                      authd sessions end --data authd-data --session 0190a1b2-c3d4-7e5f-8a6b-0c1d2e3f4a5b\n  \
+                      AUTHD_POSTGRES_URL='postgres://...' authd sessions end --provider corporate"
     )]
     End(EndSessions),
 }
@@ -28,11 +27,11 @@ pub struct SessionList {
     #[arg(long, value_name = "EMAIL")]
     pub user: Option<String>,
     /// How many to show at most.
-    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub most: u32,
-    /// Where the database is kept.
-    #[arg(long, value_name = "DIR", default_value = "authd-data")]
-    pub data: PathBuf,
+    /// Which database.
+    #[command(flatten)]
+    pub stored: Stored,
     /// How to print.
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,
@@ -44,9 +43,9 @@ pub struct EndSessions {
     /// Which.
     #[command(flatten)]
     pub which: WhichSessions,
-    /// Where the database is kept.
-    #[arg(long, value_name = "DIR", default_value = "authd-data")]
-    pub data: PathBuf,
+    /// Which database.
+    #[command(flatten)]
+    pub stored: Stored,
     /// How to print.
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,
@@ -62,6 +61,9 @@ pub struct WhichSessions {
     /// All of the account with this address.
     #[arg(long, value_name = "EMAIL")]
     pub user: Option<String>,
+    /// All that began through this provider.
+    #[arg(long, value_name = "NAME")]
+    pub provider: Option<String>,
     /// All of everybody.
     #[arg(long)]
     pub all: bool,

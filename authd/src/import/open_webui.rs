@@ -3,13 +3,14 @@
 //!
 //! Values are taken as they stand; what they mean here is [`super::accounts`]' matter.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+mod source;
 
-use anyhow::{Context as _, bail, ensure};
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, ensure};
 use secrecy::SecretString;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _, SqliteConnection};
+
+use source::{Row, Source};
 
 /// All that was found.
 #[derive(Debug, Default)]
@@ -78,57 +79,24 @@ pub enum Left {
 /// The longest picture that is read, in characters.
 const MAX_PICTURE: u32 = 65_536;
 
-/// Reads a database, which is left as it is.
+/// Reads a database, in a file or on a PostgreSQL server, which is left as it is.
 ///
 /// # Errors
 /// It cannot be read, or is none of Open WebUI's.
-pub async fn read(path: &Path) -> anyhow::Result<Found> {
-    ensure!(
-        path.is_file(),
-        "`{}` is no file: name the database of Open WebUI",
-        path.display()
-    );
-    let options = SqliteConnectOptions::new().filename(path).read_only(true);
-    let named = || {
-        format!(
-            "`{}` cannot be read: copy it while Open WebUI is stopped",
-            path.display()
-        )
-    };
-    let mut database = options.connect().await.with_context(named)?;
-    let mut source = Source {
-        tables: tables(&mut database).await.with_context(named)?,
-        database,
-    };
+pub async fn read(wanted: &SecretString) -> anyhow::Result<Found> {
+    let name = source::name(wanted);
+    let named =
+        || format!("`{name}` cannot be read: name a file that was copied while Open WebUI was stopped, or a URL");
+    let mut source = Source::open(wanted).await.with_context(named)?;
     for table in ["user", "auth"] {
-        if !source.tables.contains_key(table) {
-            bail!(
-                "`{}` is no database of Open WebUI: it has no table `{table}`",
-                path.display()
-            );
-        }
+        ensure!(
+            source.has_table(table),
+            "`{name}` is no database of Open WebUI: it has no table `{table}`"
+        );
     }
     let found = source.all().await.with_context(named);
-    source.database.close().await?;
+    source.close().await?;
     found
-}
-
-/// The columns of each table.
-async fn tables(database: &mut SqliteConnection) -> Result<BTreeMap<String, BTreeSet<String>>, sqlx::Error> {
-    let rows = sqlx::query(
-        "SELECT tables.name, columns.name FROM sqlite_schema AS tables, pragma_table_info(tables.name) AS columns
-         WHERE tables.type = 'table'",
-    );
-    let mut tables: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for row in rows.fetch_all(database).await? {
-        tables.entry(row.try_get(0)?).or_default().insert(row.try_get(1)?);
-    }
-    Ok(tables)
-}
-
-struct Source {
-    database: SqliteConnection,
-    tables: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Source {
@@ -143,24 +111,6 @@ impl Source {
             groups: self.groups().await?,
             left: self.left().await?,
         })
-    }
-
-    fn has(&self, table: &str, column: &str) -> bool {
-        self.tables.get(table).is_some_and(|columns| columns.contains(column))
-    }
-
-    /// A column as text, or nothing where the table has none.
-    fn column(&self, table: &str, column: &str) -> String {
-        if self.has(table, column) {
-            format!("CAST(\"{table}\".\"{column}\" AS TEXT) AS \"{column}\"")
-        } else {
-            format!("NULL AS \"{column}\"")
-        }
-    }
-
-    async fn rows(&mut self, sql: String) -> Result<Vec<SqliteRow>, sqlx::Error> {
-        // Of names that are written in this file alone.
-        sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut self.database).await
     }
 
     async fn accounts(&mut self) -> Result<Vec<Account>, sqlx::Error> {
@@ -182,27 +132,27 @@ impl Source {
             "CASE WHEN LENGTH(\"user\".profile_image_url) <= {MAX_PICTURE} THEN \"user\".profile_image_url END AS picture"
         );
         let sql = format!(
-            "SELECT {columns}, {picture}, auth.password AS password, CAST(auth.active AS INTEGER) AS active
+            "SELECT {columns}, {picture}, auth.password AS password, CAST(CAST(auth.active AS INTEGER) AS TEXT) AS active
              FROM \"user\" LEFT JOIN auth ON auth.id = \"user\".id ORDER BY \"user\".created_at, \"user\".id"
         );
-        self.rows(sql).await?.iter().map(account).collect()
+        Ok(self.rows(sql).await?.into_iter().map(account).collect())
     }
 
     /// Keys that have a table, by whose they are.
     async fn keys(&mut self) -> Result<BTreeMap<String, Vec<Key>>, sqlx::Error> {
         let mut keys: BTreeMap<String, Vec<Key>> = BTreeMap::new();
         if self.has("api_key", "key") {
-            let sql = "SELECT user_id, \"key\", CAST(expires_at AS INTEGER) AS expires_at FROM api_key ORDER BY id";
-            for row in self.rows(sql.to_owned()).await? {
-                let Some(text) = row.try_get::<Option<String>, _>("key")? else {
+            let expires_at = self.column("api_key", "expires_at");
+            let sql = format!("SELECT user_id, \"key\", {expires_at} FROM api_key ORDER BY id");
+            for mut row in self.rows(sql).await? {
+                let Some(text) = row.remove("key") else {
                     continue;
                 };
-                keys.entry(row.try_get::<Option<String>, _>("user_id")?.unwrap_or_default())
-                    .or_default()
-                    .push(Key {
-                        text: text.into(),
-                        expires_at: row.try_get("expires_at")?,
-                    });
+                let owner = row.remove("user_id").unwrap_or_default();
+                keys.entry(owner).or_default().push(Key {
+                    text: text.into(),
+                    expires_at: row.get("expires_at").and_then(|text| text.parse().ok()),
+                });
             }
         }
         Ok(keys)
@@ -215,18 +165,21 @@ impl Source {
         let members = self.column("group", "user_ids");
         let sql = format!("SELECT id, name, {members} FROM \"group\" ORDER BY name, id");
         let mut groups = Vec::new();
-        for row in self.rows(sql).await? {
-            let listed: Option<String> = row.try_get("user_ids")?;
-            let listed = listed.and_then(|text| serde_json::from_str::<Vec<String>>(&text).ok());
-            let (id, name): (String, Option<String>) = (row.try_get("id")?, row.try_get("name")?);
-            groups.push((id, name.unwrap_or_default(), listed.unwrap_or_default()));
+        for mut row in self.rows(sql).await? {
+            let listed = row.get("user_ids").map(String::as_str).unwrap_or_default();
+            let listed = serde_json::from_str::<Vec<String>>(listed).unwrap_or_default();
+            let mut text = |column| row.remove(column).unwrap_or_default();
+            groups.push((text("id"), text("name"), listed));
         }
         if self.has("group_member", "user_id") {
             let sql = "SELECT group_id, user_id FROM group_member ORDER BY id".to_owned();
-            for row in self.rows(sql).await? {
-                let (group, user): (String, String) = (row.try_get("group_id")?, row.try_get("user_id")?);
-                let known = groups.iter_mut().find(|(id, ..)| *id == group);
-                known.into_iter().for_each(|(_, _, members)| members.push(user.clone()));
+            let mut members: BTreeMap<String, Vec<String>> = BTreeMap::new();
+            for mut row in self.rows(sql).await? {
+                let mut text = |column| row.remove(column).unwrap_or_default();
+                members.entry(text("group_id")).or_default().push(text("user_id"));
+            }
+            for (id, _, listed) in &mut groups {
+                listed.extend(members.remove(id).unwrap_or_default());
             }
         }
         Ok(groups.into_iter().map(|(_, name, members)| (name, members)).collect())
@@ -237,25 +190,20 @@ impl Source {
             (
                 Left::Permissions,
                 ("group", "permissions"),
-                "SELECT COUNT(*) FROM \"group\" WHERE permissions IS NOT NULL AND permissions NOT IN ('null', '{}')",
+                "FROM \"group\" WHERE CAST(permissions AS TEXT) NOT IN ('null', '{}')",
             ),
-            (
-                Left::ProviderSessions,
-                ("oauth_session", "id"),
-                "SELECT COUNT(*) FROM oauth_session",
-            ),
-            (Left::Settings, ("config", "id"), "SELECT COUNT(*) FROM config"),
+            (Left::ProviderSessions, ("oauth_session", "id"), "FROM oauth_session"),
+            (Left::Settings, ("config", "id"), "FROM config"),
             (
                 Left::Preferences,
                 ("user", "settings"),
-                "SELECT COUNT(*) FROM \"user\" WHERE settings IS NOT NULL AND settings NOT IN ('null', '{}')",
+                "FROM \"user\" WHERE CAST(settings AS TEXT) NOT IN ('null', '{}')",
             ),
         ];
         let mut left = Vec::new();
         for (what, (table, column), sql) in counted {
             if self.has(table, column) {
-                let count: i64 = sqlx::query_scalar(sql).fetch_one(&mut self.database).await?;
-                left.push((what, count.unsigned_abs()));
+                left.push((what, self.count(sql).await?));
             }
         }
         left.retain(|(_, count)| *count > 0);
@@ -263,22 +211,22 @@ impl Source {
     }
 }
 
-fn account(row: &SqliteRow) -> Result<Account, sqlx::Error> {
-    let text = |column: &str| row.try_get::<Option<String>, _>(column);
-    let subjects = text("oauth")?.filter(|json| json != "null").or(text("oauth_sub")?);
-    let key = text("api_key")?.filter(|key| !key.is_empty());
-    Ok(Account {
-        id: text("id")?.unwrap_or_default(),
-        email: text("email")?.unwrap_or_default(),
-        name: text("name")?.unwrap_or_default(),
-        role: text("role")?.unwrap_or_default(),
-        picture: text("picture")?,
-        bio: text("bio")?,
-        gender: text("gender")?,
-        date_of_birth: text("date_of_birth")?,
-        created_at: text("created_at")?.and_then(|text| text.parse().ok()),
-        password: text("password")?.map(SecretString::from),
-        active: row.try_get::<Option<i64>, _>("active")? != Some(0),
+fn account(mut row: Row) -> Account {
+    let mut text = |column: &str| row.remove(column);
+    let subjects = text("oauth").filter(|json| json != "null").or(text("oauth_sub"));
+    let key = text("api_key").filter(|key| !key.is_empty());
+    Account {
+        id: text("id").unwrap_or_default(),
+        email: text("email").unwrap_or_default(),
+        name: text("name").unwrap_or_default(),
+        role: text("role").unwrap_or_default(),
+        picture: text("picture"),
+        bio: text("bio"),
+        gender: text("gender"),
+        date_of_birth: text("date_of_birth"),
+        created_at: text("created_at").and_then(|text| text.parse().ok()),
+        password: text("password").map(SecretString::from),
+        active: text("active").as_deref() != Some("0"),
         subjects,
         keys: key
             .into_iter()
@@ -287,5 +235,5 @@ fn account(row: &SqliteRow) -> Result<Account, sqlx::Error> {
                 expires_at: None,
             })
             .collect(),
-    })
+    }
 }

@@ -52,6 +52,12 @@ impl Report {
         }
     }
 
+    /// In a few words, for an audit line.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        format!("{} accounts of Open WebUI", self.counts.accounts)
+    }
+
     /// For programs.
     #[must_use]
     pub fn json(&self) -> Value {
@@ -122,7 +128,7 @@ impl Report {
         let left = self.left.iter();
         lines.extend(left.map(|(left, count)| format!("{count} {}: {}", what(*left), advice(*left))));
         lines.push(match self.writing {
-            Writing::Done => "done. A server that runs on this database knows them within a second".to_owned(),
+            Writing::Done => "done. Servers that run on this database know them within a second".to_owned(),
             Writing::Tried => "nothing was written: add `--apply`".to_owned(),
         });
         lines

@@ -5,37 +5,35 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use policy::snapshot::{self, Settings};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use crate::acts;
 use crate::app::App;
 use crate::config::Database;
-use crate::store::{Server, Store};
+use crate::data_folder::{self, Held};
+use crate::store::{self, Server, Store};
 
 /// How often replicas ask what others wrote: what one revokes is refused by all within this and the time that an answer takes.
 const EVERY: Duration = Duration::from_millis(500);
 
-/// Opens the database.
-pub(super) async fn open(given: &Database, settings: Option<&Settings>, data: &Path) -> anyhow::Result<Store> {
+/// Opens the database. A file is held until it is not used any more.
+pub(super) async fn open(
+    given: &Database,
+    settings: Option<&Settings>,
+    data: &Path,
+) -> anyhow::Result<(Store, Option<Held>)> {
     let declared = settings.and_then(|settings| settings.database.as_ref());
     let server = match (&given.postgres, declared) {
-        (Some(url), _) => Some(Server {
-            url: url.clone(),
-            ca: given.postgres_ca.as_deref().map(read).transpose()?,
-        }),
-        (None, Some(declared)) => Some(server(declared)?),
-        (None, None) => None,
+        (Some(url), _) => data_folder::server(url, given.postgres_ca.as_deref())?,
+        (None, Some(declared)) => server(declared)?,
+        (None, None) => {
+            let held = data_folder::serve(data)?;
+            return Ok((Store::open(data).await?, Some(held)));
+        }
     };
-    Ok(match server {
-        Some(server) => Store::connect(&server).await?,
-        None => Store::open(data).await?,
-    })
-}
-
-pub(super) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
-    std::fs::read(path).with_context(|| format!("`{}`", path.display()))
+    Ok((Store::connect(&server).await?, None))
 }
 
 fn server(declared: &snapshot::Database) -> anyhow::Result<Server> {
@@ -46,19 +44,30 @@ fn server(declared: &snapshot::Database) -> anyhow::Result<Server> {
     })
 }
 
+/// What others wrote is known, and what was done with commands is told, up to this position. Whether there was anything new.
+async fn catch_up(app: &App, told: &mut Option<i64>) -> Result<bool, store::Error> {
+    let is_new = app.catch_up().await?;
+    let position = Some(app.position());
+    if *told != position {
+        acts::tell(app).await?;
+        *told = position;
+    }
+    Ok(is_new)
+}
+
 /// Puts into memory what other replicas and commands wrote, until the stop. A database that is away is asked again until it is back; what this
 /// replica knows goes on to hold.
 pub(super) async fn follow(app: Arc<App>, stop: CancellationToken) {
     let mut rounds = tokio::time::interval(EVERY);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut away = false;
+    let (mut away, mut told) = (false, None);
     loop {
         let told_by = tokio::select! {
             () = stop.cancelled() => return,
             _ = rounds.tick() => "round",
             () = app.hinted() => "hint",
         };
-        match app.catch_up().await {
+        match catch_up(&app, &mut told).await {
             Ok(_) if away => {
                 away = false;
                 tracing::info!("the database answers again: what other replicas wrote meanwhile is known");

@@ -8,9 +8,9 @@ use policy::snapshot::Settings;
 use secrecy::ExposeSecret as _;
 
 use super::Tasks;
-use super::database::read;
 use crate::app::App;
 use crate::config;
+use crate::data_folder::read;
 use crate::random::Random;
 use crate::shared::Redis;
 use crate::shared::redis::{BUDGET, Reckoning, Usage};

@@ -118,6 +118,16 @@ const TABLES: &[(&str, &[(&str, Kind)])] = &[
         "registrations",
         &[("provider", Text), ("sealed", Bytes), ("updated_at", Integer)],
     ),
+    (
+        "acts",
+        &[
+            ("id", Text),
+            ("at", Integer),
+            ("what", Text),
+            ("actor", Text),
+            ("subject", Text),
+        ],
+    ),
     ("spent", &[("purpose", Text), ("id", Text), ("expires_at", Integer)]),
     (
         "failed_guesses",

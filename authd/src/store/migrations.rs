@@ -17,6 +17,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (6, "refused", include_str!("migrations/0006_refused.sql")),
     (7, "acr", include_str!("migrations/0007_acr.sql")),
     (8, "by_provider", include_str!("migrations/0008_by_provider.sql")),
+    (9, "acts", include_str!("migrations/0009_acts.sql")),
 ];
 
 /// Every migration, ready to be applied.

@@ -14,8 +14,16 @@ impl Store {
             .bind(offered)
             .execute(&self.writer)
             .await?;
+        self.kept_secret(name).await?.ok_or(Error::NotFound)
+    }
+
+    /// The secret of that name, where there is one.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn kept_secret(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
         let kept = sql("SELECT secret FROM own_secrets WHERE name = $1").bind(name);
-        Ok(kept.fetch_one(&self.readers).await?)
+        Ok(kept.fetch_optional(&self.readers).await?)
     }
 }
 
@@ -26,6 +34,7 @@ mod tests {
     #[tokio::test]
     async fn the_first_secret_that_is_offered_is_everybodys() {
         let fixture = fixture().await;
+        assert_eq!(fixture.store.kept_secret("forms").await.unwrap(), None);
         assert_eq!(fixture.store.own_secret("forms", b"first").await.unwrap(), b"first");
         let other = fixture.reopened().await;
         assert_eq!(other.own_secret("forms", b"second").await.unwrap(), b"first");

@@ -52,7 +52,7 @@ pub struct NotAServer(String);
 
 impl Server {
     /// How connections are made. Unless the URL says otherwise, a server on another machine has to show a certificate of its name.
-    fn options(&self) -> Result<PgConnectOptions, NotAServer> {
+    pub(crate) fn options(&self) -> Result<PgConnectOptions, NotAServer> {
         let text = self.url.expose_secret().trim();
         let url = Url::parse(text).map_err(|error| NotAServer(format!("cannot be read: {error}")))?;
         if !["postgres", "postgresql"].contains(&url.scheme()) {
@@ -108,6 +108,24 @@ pub(super) async fn open(server: &Server) -> Result<Store, Error> {
         writer: pool.clone(),
         readers: pool,
     })
+}
+
+/// Whether tables were made there, of whatever version.
+pub(super) async fn is_made(server: &Server) -> Result<bool, Error> {
+    let options = server.options()?;
+    let database = name(&options);
+    let asked = async {
+        let mut connection = options.connect().await?;
+        let asked = sqlx::query_scalar(
+            "SELECT to_regclass('_sqlx_migrations') IS NOT NULL AND to_regclass('own_secrets') IS NOT NULL",
+        );
+        let is_made = asked.fetch_one(&mut connection).await?;
+        connection.close().await?;
+        Ok(is_made)
+    };
+    within(asked)
+        .await
+        .map_err(|source| Error::Unusable { database, source })
 }
 
 fn pool(options: PgConnectOptions) -> PgPool {

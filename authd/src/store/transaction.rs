@@ -33,6 +33,8 @@ pub(super) enum Lock {
     Guesses,
     /// Which grants are taken to be renewed.
     Leases,
+    /// What was done with commands and is not told yet.
+    Acts,
     /// When things were last used. Whoever else needs one of the rows goes first: this is the least that anybody waits for.
     Uses,
     /// All sessions: none begins, ends or is written to meanwhile.
@@ -80,6 +82,7 @@ impl Lock {
             Self::Guesses => sql("SELECT pg_advisory_xact_lock(1635085416, 2)"),
             Self::Leases => sql("SELECT pg_advisory_xact_lock(1635085416, 3)"),
             Self::Uses => sql("SELECT pg_advisory_xact_lock(1635085416, 4), set_config('lock_timeout', '200ms', TRUE)"),
+            Self::Acts => sql("SELECT pg_advisory_xact_lock(1635085416, 5)"),
             Self::Sessions => sql("LOCK TABLE sessions IN SHARE ROW EXCLUSIVE MODE"),
             Self::Account(user) => sql("SELECT 1 FROM users WHERE id = $1 FOR UPDATE").bind(user),
         };

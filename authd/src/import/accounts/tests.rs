@@ -13,7 +13,12 @@ async fn found(statements: &'static str) -> Found {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("webui.db");
     fill(&path, statements).await;
-    read(&path).await.unwrap()
+    read(&named(&path)).await.unwrap()
+}
+
+/// The file, as it is named on the command line.
+fn named(path: &Path) -> SecretString {
+    path.display().to_string().into()
 }
 
 async fn fill(path: &Path, statements: &'static str) {
@@ -160,19 +165,18 @@ async fn what_has_no_counterpart_is_counted() {
 async fn another_file_is_refused_by_its_name_and_left_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("webui.db");
-    let refusal = read(&path).await.unwrap_err();
+    let said = async || format!("{:#}", read(&named(&path)).await.unwrap_err());
+    let refusal = said().await;
     assert!(
-        refusal
-            .to_string()
-            .contains("is no file: name the database of Open WebUI"),
+        refusal.contains("is no file: name the database of Open WebUI"),
         "{refusal}"
     );
     std::fs::write(&path, "no database").unwrap();
-    let refusal = read(&path).await.unwrap_err();
-    assert!(refusal.to_string().contains("cannot be read"), "{refusal}");
+    let refusal = said().await;
+    assert!(refusal.contains("cannot be read"), "{refusal}");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "no database");
     std::fs::remove_file(&path).unwrap();
     fill(&path, "CREATE TABLE other (id TEXT)").await;
-    let refusal = read(&path).await.unwrap_err();
-    assert!(refusal.to_string().contains("it has no table `user`"), "{refusal}");
+    let refusal = said().await;
+    assert!(refusal.contains("it has no table `user`"), "{refusal}");
 }

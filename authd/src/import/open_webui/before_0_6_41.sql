@@ -13,5 +13,5 @@ INSERT INTO "user" (id, email, role, name, profile_image_url, created_at, api_ke
     ('0b9a2f6e-0b51-4f3e-9c39-3a2f6a0d1a01', 'ann@example.com', 'admin', 'Ann', '/user.png', 1700000000,
         'sk-bb00000000000000000000000000bbbb', 'microsoft@a@b'),
     ('0b9a2f6e-0b51-4f3e-9c39-3a2f6a0d1a02', 'bob@example.com', 'user', 'Bob', '/user.png', 1700000001, NULL, 'alone');
-INSERT INTO auth VALUES ('0b9a2f6e-0b51-4f3e-9c39-3a2f6a0d1a01', 'ann@example.com', '$2b$10$kLf7wILnajp3OHobRcBPyeGXK0f9vptECSqz8aiBuoOhf4OmgI0IS', 1);
+INSERT INTO auth VALUES ('0b9a2f6e-0b51-4f3e-9c39-3a2f6a0d1a01', 'ann@example.com', '$2b$10$kLf7wILnajp3OHobRcBPyeGXK0f9vptECSqz8aiBuoOhf4OmgI0IS', TRUE);
 INSERT INTO "group" (id, name, user_ids) VALUES ('g1', 'staff', '["0b9a2f6e-0b51-4f3e-9c39-3a2f6a0d1a01", "nobody"]');

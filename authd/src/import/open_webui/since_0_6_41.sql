@@ -39,10 +39,10 @@ INSERT INTO "user" (id, email, role, name, profile_image_url, bio, gender, date_
         '{"oidc": {}}', 1700000400),
     ('not-a-uuid', 'odd@example.com', 'user', 'Odd', '/user.png', NULL, NULL, NULL, NULL, NULL, 1700000500);
 INSERT INTO auth (id, email, password, active) VALUES
-    ('0b9a2f6e-0b51-4f3e-9c39-3a2f6a0d1a01', 'root@example.com', '$2b$10$kLf7wILnajp3OHobRcBPyeGXK0f9vptECSqz8aiBuoOhf4OmgI0IS', 1),
-    ('0b9a2f6e-0b51-4f3e-9c39-3a2f6a0d1a02', 'ann@example.com', '$2b$10$kLf7wILnajp3OHobRcBPyeGXK0f9vptECSqz8aiBuoOhf4OmgI0IS', 1),
-    ('0b9a2f6e-0b51-4f3e-9c39-3a2f6a0d1a03', 'bob@example.com', '4f4c7f1e-no-hash', 1),
-    ('0b9a2f6e-0b51-4f3e-9c39-3a2f6a0d1a05', 'gone@example.com', '$2b$10$kLf7wILnajp3OHobRcBPyeGXK0f9vptECSqz8aiBuoOhf4OmgI0IS', 0);
+    ('0b9a2f6e-0b51-4f3e-9c39-3a2f6a0d1a01', 'root@example.com', '$2b$10$kLf7wILnajp3OHobRcBPyeGXK0f9vptECSqz8aiBuoOhf4OmgI0IS', TRUE),
+    ('0b9a2f6e-0b51-4f3e-9c39-3a2f6a0d1a02', 'ann@example.com', '$2b$10$kLf7wILnajp3OHobRcBPyeGXK0f9vptECSqz8aiBuoOhf4OmgI0IS', TRUE),
+    ('0b9a2f6e-0b51-4f3e-9c39-3a2f6a0d1a03', 'bob@example.com', '4f4c7f1e-no-hash', TRUE),
+    ('0b9a2f6e-0b51-4f3e-9c39-3a2f6a0d1a05', 'gone@example.com', '$2b$10$kLf7wILnajp3OHobRcBPyeGXK0f9vptECSqz8aiBuoOhf4OmgI0IS', FALSE);
 INSERT INTO api_key (id, user_id, "key", expires_at, created_at, updated_at) VALUES
     ('key_1', '0b9a2f6e-0b51-4f3e-9c39-3a2f6a0d1a02', 'sk-aa00000000000000000000000000aaaa', NULL, 1700000000, 1700000000),
     ('key_2', '0b9a2f6e-0b51-4f3e-9c39-3a2f6a0d1a03', 'no key of ours', NULL, 1700000000, 1700000000);
