@@ -45,6 +45,7 @@ fn line(act: &Act) -> Event {
         What::SessionsListed => Kind::SessionsListed,
         What::SessionsEnded => Kind::Revoked,
         What::AccountsImported => Kind::AccountsImported,
+        What::SigningKeyRevoked => Kind::SigningKeyRevoked,
     };
     Event {
         reason: Some("CommandLine"),

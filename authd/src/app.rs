@@ -17,6 +17,7 @@ use crate::identity::Remembered;
 use crate::identity::api_key::PersonalKeys;
 use crate::identity::issued::Issuers;
 use crate::login::oidc::Relying;
+use crate::public_halves::PublicHalves;
 use crate::random::Random;
 use crate::serving::{self, Means, Serving};
 use crate::shared::{Guesses, Redis, Reservation, Revocations, Revoked};
@@ -52,6 +53,8 @@ pub struct App {
     pub issuers: Issuers,
     /// What is known of OpenID providers.
     pub relying: Relying,
+    /// Signing keys of other replicas.
+    pub public_halves: PublicHalves,
     data: PathBuf,
     form_key: SecretBox<[u8; 32]>,
     sealing_key: SecretBox<[u8; 32]>,
@@ -116,6 +119,7 @@ impl App {
             sealing_key: parts.secrets.sealing,
             issuers: Issuers::default(),
             relying: Relying::default(),
+            public_halves: PublicHalves::default(),
             clock: parts.clock,
             random: parts.random,
             store: parts.store,
@@ -325,6 +329,16 @@ impl App {
         }
         self.hint();
         metrics::counter!("authd_sessions_revoked_total").increment(u64::try_from(revocations.len()).unwrap_or(0));
+    }
+
+    /// The same for very many, of which this replica hears as all others do.
+    ///
+    /// # Errors
+    /// The database does not answer: it hears of them later.
+    pub async fn revoke_many(&self, count: u64) -> Result<(), store::Error> {
+        self.hint();
+        metrics::counter!("authd_sessions_revoked_total").increment(count);
+        self.catch_up().await.map(drop)
     }
 }
 

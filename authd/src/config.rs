@@ -85,16 +85,19 @@ pub enum SigningKeys {
     #[command(after_help = "Example:\n  authd signing-keys list --data authd-data --output json")]
     List(KeyList),
     /// Take a key away: no token that it signed is accepted any more, at once and for good. Another signs from then on.
-    #[command(after_help = "Example:\n  authd signing-keys revoke --data authd-data 0c4f9d2e61b7a8350c4f9d2e61b7a835")]
+    #[command(
+        after_help = "Examples:\n  authd signing-keys revoke --data authd-data 0c4f9d2e61b7a8350c4f9d2e61b7a835\n  \
+                      AUTHD_POSTGRES_URL='postgres://...' authd signing-keys revoke 0c4f9d2e61b7a8350c4f9d2e61b7a835"
+    )]
     Revoke(KeyRevocation),
 }
 
 /// `authd signing-keys list`.
 #[derive(Debug, Args)]
 pub struct KeyList {
-    /// Where the database and the signing keys are kept.
-    #[arg(long, value_name = "DIR", default_value = "authd-data")]
-    pub data: PathBuf,
+    /// Those in the folder `--data`, or with `--postgres` those that its replicas have published.
+    #[command(flatten)]
+    pub stored: Stored,
     /// How to print.
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,
@@ -105,9 +108,9 @@ pub struct KeyList {
 pub struct KeyRevocation {
     /// The key's id, as the header of a token and `authd signing-keys list` show it.
     pub kid: String,
-    /// Where the database and the signing keys are kept.
-    #[arg(long, value_name = "DIR", default_value = "authd-data")]
-    pub data: PathBuf,
+    /// That of the folder `--data`, or with `--postgres` that of whichever of its replicas has it.
+    #[command(flatten)]
+    pub stored: Stored,
     /// How to print.
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,

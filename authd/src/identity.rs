@@ -156,8 +156,11 @@ pub async fn identify(app: &App, serving: &Serving, credential: Credential<'_>) 
         && caller.is_current(serving.generation, app.epoch())
         && caller.may_come_in(credential)
     {
-        caller.confirm(app)?;
-        return Ok(caller);
+        match caller.confirm(app) {
+            // Another replica may have seen them since.
+            Err(Error::SessionExpired) if app.store.is_shared() => {}
+            confirmed => return confirmed.map(|()| caller),
+        }
     }
     let (epoch, forgotten) = (app.epoch(), app.remembered.forgotten.load(Ordering::Acquire));
     // Boxed, as the database's futures are large and every request would carry room for them.

@@ -40,6 +40,7 @@ pub mod pages;
 mod print;
 mod probe;
 pub mod proxy_auth;
+pub mod public_halves;
 pub mod random;
 #[cfg(test)]
 mod reference;

@@ -148,6 +148,14 @@ const ROUTES: &[Route] = &[
         answers::<bool>(),
     ),
     Route(
+        "post",
+        "/api/v1/auths/token/revoke",
+        "public",
+        "Revoke one token, by whoever has it; its session goes on",
+        Some("TokenToRevoke"),
+        answers::<bool>(),
+    ),
+    Route(
         "get",
         "/api/v1/auths/admin/details",
         "any",
@@ -218,6 +226,14 @@ const ROUTES: &[Route] = &[
         "Sign somebody out on one device",
         None,
         answers::<bool>(),
+    ),
+    Route(
+        "delete",
+        "/api/v1/providers/{name}/sessions",
+        "admin",
+        "Sign everybody out who signed in through a provider",
+        None,
+        answers::<Ended>(),
     ),
     Route(
         "get",
@@ -297,13 +313,19 @@ fn operation(Route(_, path, who, summary, body, answer): &Route, generator: &mut
         if *who != "public" {
             operation.insert("security".to_owned(), json!([{"bearer": []}, {"cookie": []}]));
         }
-        let ids: Vec<Value> = ["id", "session"]
+        let uuid = json!({"type": "string", "format": "uuid"});
+        let known = [
+            ("id", uuid.clone()),
+            ("session", uuid),
+            ("name", json!({"type": "string"})),
+        ];
+        let parameters: Vec<Value> = known
             .into_iter()
-            .filter(|name| path.contains(&format!("{{{name}}}")))
-            .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string", "format": "uuid"}}))
+            .filter(|(name, _)| path.contains(&format!("{{{name}}}")))
+            .map(|(name, schema)| json!({"name": name, "in": "path", "required": true, "schema": schema}))
             .collect();
-        if !ids.is_empty() {
-            operation.insert("parameters".to_owned(), Value::Array(ids));
+        if !parameters.is_empty() {
+            operation.insert("parameters".to_owned(), Value::Array(parameters));
         }
         if let Some(body) = body {
             let schema = json!({"$ref": format!("#/components/schemas/{body}")});
@@ -345,6 +367,7 @@ fn requests() -> Map<String, Value> {
                 "methods": {"type": "array", "items": text()},
             }))},
         })),
+        "TokenToRevoke": object(&["token"], json!({"token": text()})),
         "AccountChange": object(&[], json!({"role": {"enum": ["pending", "user", "admin"]}, "disabled": {"type": "boolean"}})),
     });
     schemas.as_object().cloned().unwrap_or_default()

@@ -37,6 +37,7 @@ pub fn public(app: Arc<App>) -> Router {
             get(sessions::list_of).delete(sessions::end_all_of),
         )
         .route("/api/v1/users/{id}/sessions/{session}", delete(sessions::end_one_of))
+        .route("/api/v1/providers/{name}/sessions", delete(sessions::end_all_through))
         .route("/api/config", get(config::public))
         .route("/api/{*rest}", axum::routing::any(no_such_route))
         .route("/.well-known/jwks.json", get(well_known::key_set))
@@ -93,6 +94,7 @@ fn auths() -> Router<Arc<App>> {
         .route("/api_key/{id}", delete(keys::delete))
         .route("/sessions", get(sessions::list).delete(sessions::end_own))
         .route("/sessions/{id}", delete(sessions::end_one))
+        .route("/token/revoke", post(sessions::revoke_token))
         .route("/admin/details", get(profile::admin_details))
         .route("/admin/config", get(config::effective).post(config::read_only))
 }

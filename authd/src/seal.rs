@@ -24,6 +24,8 @@ pub enum Purpose {
     Grant,
     /// authd's own registration at a provider, in the database.
     Registration,
+    /// The proof that a replica published a signing key, in the database.
+    SigningKey,
 }
 
 /// Keys, the one that seals first.
@@ -36,6 +38,7 @@ struct Key {
     attempt: LessSafeKey,
     grant: LessSafeKey,
     registration: LessSafeKey,
+    signing_key: LessSafeKey,
 }
 
 /// A key cannot be used.
@@ -117,6 +120,7 @@ impl Key {
             attempt: derived(b"attempt")?,
             grant: derived(b"grant")?,
             registration: derived(b"registration")?,
+            signing_key: derived(b"signing key")?,
         })
     }
 
@@ -125,6 +129,7 @@ impl Key {
             Purpose::Attempt => &self.attempt,
             Purpose::Grant => &self.grant,
             Purpose::Registration => &self.registration,
+            Purpose::SigningKey => &self.signing_key,
         }
     }
 }

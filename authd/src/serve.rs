@@ -59,6 +59,7 @@ async fn begin(serve: Serve) -> anyhow::Result<ExitCode> {
     let redis = redis::named(&serve.redis, given.settings(), &store, &Random::System)?;
     let app = Arc::new(open((store, redis), &serve.data, &serve.audit).await?);
     let changes = given.put_to_use(&app, &serve).await?;
+    signing_keys::introduce(&app).await?;
 
     let tasks = Tasks::default();
     let public = listen::bind(serve.public)?;

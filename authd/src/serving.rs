@@ -179,6 +179,12 @@ impl Serving {
         self.engine.settings()
     }
 
+    /// How long tokens live.
+    #[must_use]
+    pub fn lifetime(&self) -> Lifetime {
+        lifetime(self.settings())
+    }
+
     /// Nobody in particular.
     #[must_use]
     pub fn anonymous(&self) -> Arc<Caller> {

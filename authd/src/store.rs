@@ -21,6 +21,7 @@ pub use keys::{ActiveKey, Key, KeyHash, NewKey};
 pub use postgres::{NotAServer, Server};
 pub use revocations::{Reason, Revocation, RevocationKind};
 pub use sessions::{NewSession, Session};
+pub use signing_keys::PublicHalf;
 pub use users::{Direction, NewUser, Order, Profile, Role, UnknownRole, User, UserPage, UserQuery};
 
 mod access;
@@ -43,6 +44,7 @@ mod purge;
 mod registrations;
 mod revocations;
 mod sessions;
+mod signing_keys;
 mod spent;
 mod sql;
 mod transaction;

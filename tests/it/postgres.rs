@@ -2,6 +2,7 @@
 
 mod commands;
 mod faults;
+mod revocations;
 mod start;
 
 use std::process::Command;

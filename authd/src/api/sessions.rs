@@ -7,17 +7,20 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse as _, Response};
 use http::header;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::Answer;
 use super::answers::{Devices, Ended};
+use super::body::Body;
 use super::caller::{Admin, InSession};
 use super::users::{known, protect_primary};
+use super::{Answer, serving};
 use crate::app::App;
 use crate::cookie;
+use crate::error::ApiError;
 use crate::login::devices;
-use crate::login::sign_out::{By, Which, end};
+use crate::login::sign_out::{By, Which, end, end_through, end_token};
 
 /// `GET /api/v1/auths/sessions`.
 ///
@@ -76,6 +79,26 @@ pub async fn end_own(
     Ok(response)
 }
 
+/// A token to be revoked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenToRevoke {
+    token: SecretString,
+}
+
+/// `POST /api/v1/auths/token/revoke`: one token, by whoever has it (as in RFC 7009). Its session goes on with others.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn revoke_token(State(app): State<Arc<App>>, Body(body): Body<TokenToRevoke>) -> Answer<Json<bool>> {
+    let verified = serving(&app)?.tokens.verify(body.token.expose_secret(), app.now());
+    // What is none of ours, or no longer good, need not be revoked, and nobody learns which it is.
+    if let Ok(claims) = verified {
+        end_token(&app, &claims).await?;
+    }
+    Ok(Json(true))
+}
+
 /// `GET /api/v1/users/{id}/sessions`.
 ///
 /// # Errors
@@ -94,6 +117,22 @@ pub async fn end_all_of(State(app): State<Arc<App>>, Admin(admin): Admin, Path(i
     known(&app, id).await?;
     protect_primary(&app, admin.signed_in.id(), id).await?;
     let ended = end(&app, id, By::Admin(&admin.signed_in.user), Which::All).await?;
+    Ok(Json(Ended { ended }))
+}
+
+/// `DELETE /api/v1/providers/{name}/sessions`: of everybody who signed in through it.
+///
+/// # Errors
+/// There is no such provider and nobody signed in through it.
+pub async fn end_all_through(
+    State(app): State<Arc<App>>,
+    Admin(admin): Admin,
+    Path(name): Path<String>,
+) -> Answer<Json<Ended>> {
+    let ended = end_through(&app, &admin.signed_in.user, &name).await?;
+    if ended == 0 && admin.signed_in.serving.engine.provider(&name).is_none() {
+        return Err(ApiError::not_found("there is no such provider"));
+    }
     Ok(Json(Ended { ended }))
 }
 

@@ -1,10 +1,12 @@
 //! Ending sessions: durable first, then in memory.
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::audit::{Event, Kind, Outcome};
-use crate::store::{self, Reason, User};
+use crate::store::{self, Reason, Revocation, RevocationKind, User, Whose};
+use crate::token::Claims;
 
 /// Ends a session because its owner signs out. One that is over already stays so.
 ///
@@ -54,6 +56,47 @@ pub async fn end(app: &App, account: Uuid, by: By<'_>, which: Which) -> Result<u
         ..Event::new(now, Kind::Revoked, Outcome::Success)
     });
     Ok(revocations.len())
+}
+
+/// Refuses one token from now on. Its session goes on.
+///
+/// # Errors
+/// The database does not answer: the token goes on.
+pub async fn end_token(app: &App, claims: &Claims) -> Result<(), store::Error> {
+    let now = app.now();
+    let revocation = Revocation {
+        kind: RevocationKind::Token,
+        id: claims.token,
+        expires_at: claims.expires_at.and_then(|at| Timestamp::from_second(at).ok()),
+    };
+    app.store.add_revocation(revocation, Reason::EndedByOwner, now).await?;
+    app.revoke(&[revocation]);
+    app.audit.record(Event {
+        subject_id: Some(claims.token.to_string()),
+        reason: Some("TokenRevoked"),
+        ..Event::new(now, Kind::Revoked, Outcome::Success)
+    });
+    Ok(())
+}
+
+/// Ends every session that began through a provider, and returns how many.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn end_through(app: &App, admin: &User, provider: &str) -> Result<usize, store::Error> {
+    let now = app.now();
+    let whose = Whose::Provider(provider);
+    let ended = app.store.revoke_every_session(whose, Reason::EndedByAdmin, now).await?;
+    app.revoke_many(ended).await?;
+    let by = By::Admin(admin);
+    app.audit.record(Event {
+        actor_id: Some(admin.id),
+        actor_email: by.email(),
+        subject_id: Some(format!("provider/{provider}")),
+        reason: Some(by.word()),
+        ..Event::new(now, Kind::Revoked, Outcome::Success)
+    });
+    Ok(usize::try_from(ended).unwrap_or(usize::MAX))
 }
 
 /// Who ends sessions.

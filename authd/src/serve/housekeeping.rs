@@ -59,6 +59,7 @@ async fn purge(app: &App) -> Result<(), store::Error> {
     app.store.purge_expired_sessions(now).await?;
     app.store.purge_expired_revocations(now).await?;
     app.store.purge_changes().await?;
+    app.store.purge_signing_keys(now).await?;
     app.store.purge_spent(now).await?;
     app.store.purge_expired_guesses(now).await?;
     Ok(())

@@ -1,4 +1,4 @@
-//! A signing key that `authd signing-keys revoke` takes away while this server runs.
+//! Signing keys that change while this server runs: those that `authd signing-keys revoke` takes away, and those of other replicas.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,15 +8,32 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::audit::{Event, Kind, Outcome};
+use crate::serving::Serving;
+use crate::store;
 
 /// How often the index of keys is looked at, which costs one `stat`: what was revoked is refused within a second.
 const EVERY: Duration = Duration::from_millis(400);
+/// How long the other replicas take to read a key that is new.
+const READ_WITHIN: Duration = Duration::from_millis(1500);
 
-/// Takes over what was done to the folder until the stop.
+/// Learns the keys of the other replicas, and has them learn those of this one, before it signs anything.
+pub(super) async fn introduce(app: &App) -> Result<(), store::Error> {
+    let Some(serving) = app.serving() else {
+        return Ok(());
+    };
+    // First: a key that was revoked while this server did not run is replaced by another.
+    learn(app, &serving).await?;
+    if app.public_halves.publish(app, &serving).await? > 0 {
+        tokio::time::sleep(READ_WITHIN).await;
+    }
+    Ok(())
+}
+
+/// Takes over what was done to the folder and what other replicas published until the stop.
 pub(super) async fn follow(app: Arc<App>, stop: CancellationToken) {
     let mut rounds = tokio::time::interval(EVERY);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut said = String::new();
+    let (mut said, mut learned) = (String::new(), None);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -39,7 +56,23 @@ pub(super) async fn follow(app: Arc<App>, stop: CancellationToken) {
                 }
             }
         }
+        // Of a database that is away somebody else complains.
+        let written = Some((app.position(), serving.generation));
+        if learned != written && learn(&app, &serving).await.is_ok() {
+            learned = written;
+        }
+        let _ = app.public_halves.publish(&app, &serving).await;
     }
+}
+
+/// Takes over what other replicas published, and what was revoked in the database.
+async fn learn(app: &App, serving: &Serving) -> Result<(), store::Error> {
+    let read = app.public_halves.read(app, serving).await?;
+    if !read.gone.is_empty() {
+        app.accounts_changed();
+    }
+    read.revoked_here.iter().for_each(|kid| revoked(app, kid));
+    Ok(())
 }
 
 fn revoked(app: &App, kid: &str) {

@@ -40,6 +40,8 @@ pub enum What {
     SessionsEnded,
     /// Accounts were taken over from another program.
     AccountsImported,
+    /// A key that signs session tokens was taken away.
+    SigningKeyRevoked,
 }
 
 impl Store {
@@ -97,6 +99,7 @@ impl What {
             Self::SessionsListed => "sessions-listed",
             Self::SessionsEnded => "sessions-ended",
             Self::AccountsImported => "accounts-imported",
+            Self::SigningKeyRevoked => "signing-key-revoked",
         }
     }
 }
@@ -104,7 +107,12 @@ impl What {
 impl FromRow for Act {
     fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
         let what: String = row.read("what")?;
-        let all = [What::SessionsListed, What::SessionsEnded, What::AccountsImported];
+        let all = [
+            What::SessionsListed,
+            What::SessionsEnded,
+            What::AccountsImported,
+            What::SigningKeyRevoked,
+        ];
         let known = all.into_iter().find(|known| known.as_str() == what);
         Ok(Self {
             id: row.id("id")?,

@@ -23,7 +23,8 @@ enum Kind {
 
 use Kind::{Bytes, Integer, Text, Truth};
 
-/// Every table with its columns, those that others refer to first. Secrets of our own are offered, not copied.
+/// Every table with its columns, those that others refer to first. Secrets of our own are offered, not copied, and
+/// every replica publishes its signing keys itself.
 const TABLES: &[(&str, &[(&str, Kind)])] = &[
     (
         "users",

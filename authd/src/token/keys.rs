@@ -32,6 +32,9 @@ pub use key::{Algorithm, Key, State};
 /// How long a key is published before it signs, so that whoever keeps a copy of the JWKS has it by then.
 pub const PUBLISHED_AHEAD: SignedDuration = SignedDuration::from_mins(10);
 
+/// How many ids of keys that were revoked are kept, so that every replica hears of them.
+const MOST_REVOKED: usize = 100;
+
 /// Why the keys cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -102,15 +105,30 @@ pub struct Schedule {
 #[derive(Debug, Default)]
 pub struct Ring {
     keys: Vec<Arc<Key>>,
+    /// The ids of keys that were revoked, the last ones.
+    revoked: Vec<String>,
+    /// Keys that other replicas sign with, which verify here.
+    others: Vec<Arc<Key>>,
 }
 
 impl Ring {
-    /// The keys that verify at `now`, the signing key among them.
+    /// The keys that verify at `now`, the signing key and those of other replicas among them.
     pub fn published(&self, now: Timestamp) -> impl Iterator<Item = &Key> {
+        let others = self.others.iter().map(|key| &**key);
+        self.own(now).chain(others.filter(move |key| !key.is_retired(now)))
+    }
+
+    /// The same without those of others.
+    pub fn own(&self, now: Timestamp) -> impl Iterator<Item = &Key> {
         self.keys
             .iter()
             .map(|key| &**key)
             .filter(move |key| !key.is_retired(now))
+    }
+
+    /// The ids of keys that were revoked, the last ones.
+    pub fn revoked(&self) -> impl Iterator<Item = &String> {
+        self.revoked.iter()
     }
 
     pub(super) fn signing(&self) -> Option<&Key> {
@@ -149,6 +167,15 @@ impl Ring {
 
     fn holds(&self, kid: &str) -> bool {
         self.keys.iter().any(|key| key.kid == kid)
+    }
+
+    /// The same with other keys of its own.
+    fn with(&self, keys: Vec<Arc<Key>>) -> Self {
+        Self {
+            keys,
+            revoked: self.revoked.clone(),
+            others: self.others.clone(),
+        }
     }
 
     fn without(&self, kid: &str) -> Vec<Arc<Key>> {
@@ -205,7 +232,7 @@ impl KeyRing {
         };
         let keys = vec![Arc::new(Key::hs256(secret, state))];
         Ok(Self {
-            ring: ArcSwap::from_pointee(Ring { keys }),
+            ring: ArcSwap::from_pointee(Ring::default().with(keys)),
             origin: Origin::Secret,
         })
     }
@@ -214,7 +241,7 @@ impl KeyRing {
     pub fn given(keys: &[SigningKey], lifetime: Lifetime, now: Timestamp) -> Result<Self, Error> {
         let given = Given::new(keys, lifetime)?;
         Ok(Self {
-            ring: ArcSwap::from_pointee(Ring { keys: given.at(now) }),
+            ring: ArcSwap::from_pointee(Ring::default().with(given.at(now))),
             origin: Origin::Given(given),
         })
     }
@@ -242,9 +269,40 @@ impl KeyRing {
             return Ok(false);
         };
         keeper.write(&ring)?;
-        self.ring.store(Arc::new(ring));
+        self.put(&ring);
         keeper.sweep(&self.ring.load())?;
         Ok(true)
+    }
+
+    /// Puts other keys of its own to use, beside those of other replicas; returns what was before.
+    fn put(&self, ring: &Ring) -> Arc<Ring> {
+        let put = |before: &Arc<Ring>| Ring {
+            keys: ring.keys.clone(),
+            revoked: ring.revoked.clone(),
+            others: before.others.clone(),
+        };
+        self.ring.rcu(put)
+    }
+
+    /// Whether the keys are in a folder of this replica's own.
+    pub fn is_of_a_folder(&self) -> bool {
+        matches!(self.origin, Origin::Folder(_))
+    }
+
+    /// Verifies with these keys of other replicas from now on, and with no others. Returns the ids of those that are gone and would
+    /// still verify at `now`.
+    pub fn others_are(&self, others: &[Arc<Key>], now: Timestamp) -> Vec<String> {
+        let put = |before: &Arc<Ring>| Ring {
+            keys: before.keys.clone(),
+            revoked: before.revoked.clone(),
+            others: others.to_vec(),
+        };
+        let before = self.ring.rcu(put);
+        let gone = before.others.iter().filter(|key| {
+            let stays = others.iter().any(|other| other.kid == key.kid);
+            !stays && !key.is_retired(now)
+        });
+        gone.map(|key| key.kid.clone()).collect()
     }
 
     /// Takes over what another process, `authd signing-keys revoke`, did to the folder. Returns the ids of the keys that are gone
@@ -262,9 +320,8 @@ impl KeyRing {
         }
         let _lock = keeper.lock()?;
         let ring = keeper.reread()?;
-        let before = self.ring.swap(Arc::new(ring));
-        let ring = self.ring.load();
-        let gone = before.published(now).filter(|key| !ring.holds(&key.kid));
+        let before = self.put(&ring);
+        let gone = before.own(now).filter(|key| !ring.holds(&key.kid));
         Ok(gone.map(|key| key.kid.clone()).collect())
     }
 
@@ -274,7 +331,7 @@ impl KeyRing {
         let places = |keys: &[Arc<Key>]| keys.iter().map(|key| (key.kid.clone(), key.state)).collect::<Vec<_>>();
         let changed = places(&keys) != places(&self.ring.load().keys);
         if changed {
-            self.ring.store(Arc::new(Ring { keys }));
+            self.put(&Ring::default().with(keys));
         }
         changed
     }
@@ -295,9 +352,10 @@ impl KeyRing {
         if !ring.holds(kid) {
             return Ok(false);
         }
-        let rest = Ring {
-            keys: ring.without(kid),
-        };
+        let mut rest = ring.with(ring.without(kid));
+        rest.revoked.push(kid.to_owned());
+        let most = rest.revoked.len().saturating_sub(MOST_REVOKED);
+        rest.revoked.drain(..most);
         let (rest, made) = match rest.signing() {
             Some(_) => (rest, Ok(())),
             None => match keeper.succeed(&rest, now) {
@@ -306,7 +364,7 @@ impl KeyRing {
             },
         };
         let written = keeper.write(&rest);
-        self.ring.store(Arc::new(rest));
+        self.put(&rest);
         made.and(written)?;
         keeper.sweep(&self.ring.load())?;
         Ok(true)

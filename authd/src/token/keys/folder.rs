@@ -47,6 +47,9 @@ pub(super) struct Stamp {
 #[serde(deny_unknown_fields)]
 struct Index {
     keys: Vec<Entry>,
+    /// The ids of keys that were revoked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    revoked: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -105,11 +108,11 @@ impl Folder {
         })
     }
 
-    /// The keys that the index names; none where there is no index.
-    pub(super) fn read(&self) -> Result<Vec<Arc<Key>>, Error> {
+    /// The keys that the index names, and the ids of those that were revoked; none where there is no index.
+    pub(super) fn read(&self) -> Result<(Vec<Arc<Key>>, Vec<String>), Error> {
         let path = self.index();
         let text = match fs::read_to_string(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), Vec::new())),
             read => read.map_err(at(&path))?,
         };
         let wrong = |detail: String| Error::Index {
@@ -129,7 +132,8 @@ impl Folder {
             let state = entry.state().ok_or_else(|| wrong("a time is missing".to_owned()))?;
             self.key(&entry.kid, state).map(Arc::new)
         };
-        index.keys.iter().map(read).collect()
+        let keys = index.keys.iter().map(read).collect::<Result<_, _>>()?;
+        Ok((keys, index.revoked))
     }
 
     /// Writes one new private key.
@@ -143,9 +147,10 @@ impl Folder {
     }
 
     /// Replaces the index.
-    pub(super) fn write(&self, keys: &[Arc<Key>]) -> Result<(), Error> {
+    pub(super) fn write(&self, ring: &Ring) -> Result<(), Error> {
         let index = Index {
-            keys: keys.iter().map(|key| Entry::of(key)).collect(),
+            keys: ring.keys.iter().map(|key| Entry::of(key)).collect(),
+            revoked: ring.revoked.clone(),
         };
         let path = self.index();
         let text = serde_json::to_vec_pretty(&index).map_err(|error| Error::Index {

@@ -45,9 +45,13 @@ impl Keeper {
     /// The keys as they lie in the folder.
     pub(super) fn read(&mut self) -> Result<Ring, Error> {
         let stamp = self.folder.stamp();
-        let keys = self.folder.read()?;
+        let (keys, revoked) = self.folder.read()?;
         self.seen = stamp;
-        Ok(Ring { keys })
+        Ok(Ring {
+            keys,
+            revoked,
+            others: Vec::new(),
+        })
     }
 
     /// The same, of a folder that held keys.
@@ -62,7 +66,7 @@ impl Keeper {
 
     /// Replaces what lies in the folder.
     pub(super) fn write(&mut self, ring: &Ring) -> Result<(), Error> {
-        self.folder.write(&ring.keys)?;
+        self.folder.write(ring)?;
         self.seen = self.folder.stamp();
         Ok(())
     }
@@ -77,10 +81,10 @@ impl Keeper {
         let mut keys: Vec<_> = ring.keys.iter().filter(|key| !key.is_retired(now)).cloned().collect();
         let mut changed = keys.len() != ring.keys.len();
         let Some(current) = ring.find(|state| matches!(state, State::Current { .. })) else {
-            return self.succeed(&Ring { keys }, now).map(Some);
+            return self.succeed(&ring.with(keys), now).map(Some);
         };
         let (State::Current { since }, Some(every)) = (current.state, self.schedule.rotate_every) else {
-            return Ok(changed.then_some(Ring { keys }));
+            return Ok(changed.then(|| ring.with(keys)));
         };
         let next = ring.find(|state| matches!(state, State::Next { .. }));
         let due_at = later(since, every);
@@ -94,11 +98,11 @@ impl Keeper {
                 keys.push(Arc::new(current.with_state(State::Previous {
                     retire_at: retirement(self.schedule.lifetime, now),
                 })));
-                return self.succeed(&Ring { keys }, now).map(Some);
+                return self.succeed(&ring.with(keys), now).map(Some);
             }
             _ => {}
         }
-        Ok(changed.then_some(Ring { keys }))
+        Ok(changed.then(|| ring.with(keys)))
     }
 
     /// The keys with the next one, or a new one, as the current.
@@ -107,11 +111,11 @@ impl Keeper {
         let Some(next) = ring.find(|state| matches!(state, State::Next { .. })) else {
             let mut keys = ring.keys.clone();
             keys.push(self.mint(state)?);
-            return Ok(Ring { keys });
+            return Ok(ring.with(keys));
         };
         let mut keys = ring.without(&next.kid);
         keys.push(Arc::new(next.with_state(state)));
-        Ok(Ring { keys })
+        Ok(ring.with(keys))
     }
 
     fn mint(&self, state: State) -> Result<Arc<Key>, Error> {

@@ -67,6 +67,11 @@ enum Material {
         public: ParsedPublicKey,
     },
     Hmac(Box<hmac::Key>),
+    /// Somebody else has the private half.
+    Public {
+        public: ParsedPublicKey,
+        bytes: Vec<u8>,
+    },
 }
 
 impl std::fmt::Debug for Material {
@@ -78,7 +83,7 @@ impl std::fmt::Debug for Material {
 impl Material {
     fn algorithm(&self) -> Algorithm {
         match self {
-            Self::Ed25519 { .. } => Algorithm::EdDsa,
+            Self::Ed25519 { .. } | Self::Public { .. } => Algorithm::EdDsa,
             Self::Hmac(_) => Algorithm::Hs256,
         }
     }
@@ -102,6 +107,15 @@ impl Key {
         let kid = thumbprint(public);
         let public = ParsedPublicKey::new(&ED25519, public).map_err(|_| Error::NotMade)?;
         Ok(Self::new(kid, Arc::new(Material::Ed25519 { pair, public }), state))
+    }
+
+    /// The public half of a key that signs elsewhere; `None` where the bytes are none.
+    pub fn public(bytes: &[u8], retire_at: Option<Timestamp>) -> Option<Self> {
+        let public = ParsedPublicKey::new(&ED25519, bytes).ok()?;
+        let bytes = bytes.to_vec();
+        let kid = thumbprint(&bytes);
+        let state = State::Previous { retire_at };
+        Some(Self::new(kid, Arc::new(Material::Public { public, bytes }), state))
     }
 
     pub(in crate::token) fn hs256(secret: &[u8], state: State) -> Self {
@@ -133,6 +147,7 @@ impl Key {
     pub fn public_bytes(&self) -> Option<&[u8]> {
         match &*self.material {
             Material::Ed25519 { pair, .. } => Some(pair.public_key().as_ref()),
+            Material::Public { bytes, .. } => Some(bytes),
             Material::Hmac(_) => None,
         }
     }
@@ -158,12 +173,15 @@ impl Key {
         match &*self.material {
             Material::Ed25519 { pair, .. } => pair.try_sign(text).ok().map(|it| it.as_ref().to_vec()),
             Material::Hmac(key) => Some(hmac::sign(key, text).as_ref().to_vec()),
+            Material::Public { .. } => None,
         }
     }
 
     pub(in crate::token) fn verifies(&self, text: &[u8], signature: &[u8]) -> bool {
         match &*self.material {
-            Material::Ed25519 { public, .. } => public.verify_sig(text, signature).is_ok(),
+            Material::Ed25519 { public, .. } | Material::Public { public, .. } => {
+                public.verify_sig(text, signature).is_ok()
+            }
             Material::Hmac(key) => hmac::verify(key, text, signature).is_ok(),
         }
     }
