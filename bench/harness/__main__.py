@@ -41,8 +41,9 @@ def main():
     with tempfile.TemporaryDirectory(prefix="authd-bench-") as folder, Programs() as programs:
         bench = Bench(options, Path(folder), programs)
         print(f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.2f} at the start; ratios count, absolutes do not\n")
-        bench.small()
-        bench.large()
+        if options.parts != ["rows"]:
+            bench.small()
+            bench.large()
         if "throughput" in options.parts:
             bench.throughput()
         if "proxies" in options.parts:
@@ -53,6 +54,8 @@ def main():
             bench.guesses()
         if "compile" in options.parts:
             bench.compile()
+        if "rows" in options.parts:
+            bench.rows()
         print(f"\nload average {os.getloadavg()[0]:.2f} at the end, {time.monotonic() - bench.begun:.0f} s")
         if options.json:
             options.json.write_text(json.dumps(bench.figures, indent=1))
@@ -64,7 +67,7 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2, help="how long each server is measured in each round")
     parser.add_argument("--parts", nargs="+", default=["throughput", "peers", "proxies", "flood", "guesses", "compile"],
-                        metavar="PART", help="of: throughput peers proxies flood guesses compile")
+                        metavar="PART", help="of: throughput peers proxies flood guesses compile rows")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     return parser.parse_args()
 
@@ -316,6 +319,17 @@ class Bench:
         for kind, found in list(ratios.items())[1:]:
             self.say(f"{kind} / wrong password", found, "x")
         server.end()
+
+    def rows(self):
+        """Sign-ins, checks and starts with very many rows in PostgreSQL, divided by the same with few."""
+        found = json.loads(subprocess.run([self.tool, "rows"], check=True, capture_output=True, text=True).stdout)
+        print(f"\nPostgreSQL with {found['many']:,} people, sessions and revocations, divided by the same with {found['few']:,}")
+        for name, ratio in found["many_by_few"].items():
+            self.say(name.replace("_", " "), ratio, "x")
+        for size in ("with_few", "with_many"):
+            self.figures[f"rows {size}"] = found[size]
+        before, after = (found[size]["resident_mib"] for size in ("with_few", "with_many"))
+        self.say("resident memory for the revocations", after - before, "MiB")
 
     def compile(self):
         policies, keys = 1000, 4497

@@ -8,6 +8,7 @@ mod cluster;
 mod directory;
 mod keys;
 mod load;
+mod rows;
 mod sign_ins;
 
 use std::net::SocketAddr;
@@ -50,6 +51,8 @@ enum Verb {
     Cluster(cluster::Settings),
     /// Measure signing in with a provider outside, and what many sign-ins in flight do to the checks.
     SignIns(sign_ins::Settings),
+    /// Measure sign-ins, checks and starts with few rows in PostgreSQL, and with very many.
+    Rows(rows::Settings),
     /// Measure sign-ins with a directory, beside one that hangs.
     Directory(directory::Settings),
     /// Add keys to a Snapshot file.
@@ -70,6 +73,7 @@ fn main() -> anyhow::Result<()> {
         Verb::Load(load) => load::run(&load),
         Verb::Cluster(settings) => cluster::run(&settings),
         Verb::SignIns(settings) => sign_ins::run(&settings),
+        Verb::Rows(settings) => rows::run(&settings),
         Verb::Directory(settings) => directory::run(&settings),
         Verb::Keys { from, to, count } => keys::add(&from, &to, count),
     }

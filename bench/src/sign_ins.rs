@@ -48,7 +48,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
 }
 
 async fn measure(settings: &Settings) -> anyhow::Result<Value> {
-    let bench = Bench::start().await?;
+    let bench = Bench::start(ROOMY, "").await?;
     let mut times = Vec::new();
     for _ in 0..settings.sign_ins {
         times.push(bench.callback_to_session().await?);
@@ -69,23 +69,27 @@ async fn measure(settings: &Settings) -> anyhow::Result<Value> {
     }))
 }
 
-struct Bench {
-    authd: Authd,
+/// authd and a provider, at which people sign in.
+pub(crate) struct Bench {
+    /// The program that is measured.
+    pub(crate) authd: Authd,
     provider: Misbehaving,
     _folder: Folder,
     _data: tempfile::TempDir,
 }
 
 impl Bench {
-    async fn start() -> anyhow::Result<Self> {
+    /// Starts both, with these fields of the instance and these resources.
+    pub(crate) async fn start(instance: &str, rest: &str) -> anyhow::Result<Self> {
         let client = Client {
             id: "authd".to_owned(),
             secret: Some("a secret of the client".to_owned()),
             redirect_uris: PUBLIC.to_owned(),
         };
         let provider = Misbehaving::start(client).await;
-        let folder = Folder::usual(ROOMY);
+        let folder = Folder::usual(instance);
         folder.write("provider.yaml", &resources(&provider.issuer(PROVIDER)));
+        folder.write("rest-of-it.yaml", rest);
         let data = tempfile::tempdir()?;
         let mut command = Command::new("taskset");
         command.args(["-c", "0"]).arg(program("authd")?);
@@ -110,7 +114,8 @@ impl Bench {
         (window, here)
     }
 
-    async fn callback_to_session(&self) -> anyhow::Result<Duration> {
+    /// How long it takes from the provider's callback to a session, without the provider's own time.
+    pub(crate) async fn callback_to_session(&self) -> anyhow::Result<Duration> {
         let (mut window, callback) = self.at_the_callback().await;
         let (begun, busy) = (Instant::now(), self.provider.busy());
         let answer = window.open(&callback).await;
@@ -160,8 +165,8 @@ impl Bench {
     }
 }
 
-/// `/verify` at a fixed rate, with a key: whoever signs in this often loses their older sessions.
-fn checks(verify: &str) -> anyhow::Result<Value> {
+/// `/verify` at a fixed rate, in microseconds, with a key: whoever signs in this often loses their older sessions.
+pub(crate) fn checks(verify: &str) -> anyhow::Result<Value> {
     let request = format!(
         "GET /verify/forward HTTP/1.1\nHost: authd\nX-Forwarded-Method: GET\nX-Forwarded-Proto: http\n\
          X-Forwarded-Host: {HOST}\nX-Forwarded-Uri: /x\nAuthorization: Bearer {CI_KEY}\n\n"

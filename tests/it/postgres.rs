@@ -3,6 +3,7 @@
 mod commands;
 mod faults;
 mod revocations;
+mod rows;
 mod start;
 
 use std::process::Command;

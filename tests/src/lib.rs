@@ -28,6 +28,7 @@ pub mod recorder;
 pub mod redis;
 pub mod relay;
 pub mod resources;
+pub mod rows;
 pub mod upstream;
 pub mod wait;
 pub mod window;

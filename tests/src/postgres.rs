@@ -142,6 +142,12 @@ impl Postgres {
         String::from_utf8_lossy(&answer.stdout).trim().to_owned()
     }
 
+    /// What it logged so far.
+    #[must_use]
+    pub fn log(&self) -> Vec<String> {
+        self.process.errors()
+    }
+
     /// `kill -9`.
     pub fn kill(&mut self) {
         self.process.kill();
