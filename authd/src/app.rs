@@ -24,6 +24,9 @@ use crate::shared::{Guesses, Redis, Reservation, Revocations, Revoked};
 use crate::store::{self, Store};
 use crate::store::{Ended, NewUser, Revocation, RevocationKind};
 
+#[cfg(test)]
+mod tests;
+
 /// Everything that a request needs.
 #[derive(Debug)]
 pub struct App {
