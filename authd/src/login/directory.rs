@@ -114,22 +114,24 @@ impl Directory {
         let id = entry::has_subject(&self.settings.attributes.id, subject);
         let filter = Node::And(vec![self.settings.search.filter.for_anyone(), id]);
         let attempt = async {
-            let (mut lease, entry) = self.find(&filter, "").await?;
-            let entry = entry.ok_or(Failure::UnknownUser)?;
-            self.person(lease.connection()?, &entry, now).await
+            let (mut lease, found) = self.find(&filter, "").await?;
+            self.person(lease.connection()?, &found?, now).await
         };
         timeout(self.deadline, attempt).await.unwrap_or(Err(Failure::TimedOut))
     }
 
     /// Finds the entry by the name, then binds as it.
     async fn as_found(&self, username: &str, password: &str, now: Timestamp) -> Result<Person, Failure> {
-        let (mut lease, entry) = self.find(self.settings.search.filter.node(), username).await?;
-        let Some(entry) = entry else {
-            // As much work as a wrong password is.
-            let nobody = message::nobody_below(&self.settings.search.base);
-            lease.connection()?.bind(&nobody, password.as_bytes()).await?;
-            lease.bind_as_ours().await?;
-            return Err(Failure::UnknownUser);
+        let (mut lease, found) = self.find(self.settings.search.filter.node(), username).await?;
+        let entry = match found {
+            Ok(entry) => entry,
+            Err(failure) => {
+                // As much work as a wrong password is.
+                let nobody = message::nobody_below(&self.settings.search.base);
+                lease.connection()?.bind(&nobody, password.as_bytes()).await?;
+                lease.bind_as_ours().await?;
+                return Err(failure);
+            }
         };
         let outcome = lease.connection()?.bind(&entry.dn, password.as_bytes()).await?;
         let mut judged = state::judge(&entry, &outcome);
@@ -163,14 +165,14 @@ impl Directory {
             attributes: &self.attributes(),
             most: 1,
         };
-        let entry = one(connection, &search).await?.ok_or(Failure::UnknownUser)?;
+        let entry = one(connection, &search).await?;
         let person = self.person(connection, &entry, now).await?;
         self.prove(connection, dn).await?;
         Ok(person)
     }
 
-    /// Searches for one entry. A server that fails before it has answered is left for another.
-    async fn find(&self, filter: &Node, username: &str) -> Result<(Lease<'_>, Option<Entry>), Failure> {
+    /// Searches for one entry; inside, why there is none or not one. A server that fails before it has answered is left for another.
+    async fn find(&self, filter: &Node, username: &str) -> Result<(Lease<'_>, Result<Entry, Failure>), Failure> {
         let attributes = self.attributes();
         let search = Search {
             base: &self.settings.search.base,
@@ -184,9 +186,9 @@ impl Directory {
         loop {
             let mut lease = self.pool.take().await?;
             match one(lease.connection()?, &search).await {
-                Ok(entry) => return Ok((lease, entry)),
                 Err(failure) if tries > 0 && failure.is_of_the_server() => tries -= 1,
-                Err(failure) => return Err(failure),
+                Err(failure) if !failure.is_of_the_person() => return Err(failure),
+                found => return Ok((lease, found)),
             }
         }
     }
@@ -249,12 +251,12 @@ impl Directory {
     }
 }
 
-/// The one entry that is found, if any.
-async fn one(connection: &mut Connection, search: &Search<'_>) -> Result<Option<Entry>, Failure> {
+/// The one entry that is found.
+async fn one(connection: &mut Connection, search: &Search<'_>) -> Result<Entry, Failure> {
     let mut found = connection.search(search).await?;
     match found.outcome.code {
         _ if found.entries.len() > 1 => Err(Failure::AmbiguousUser),
-        0 => Ok(found.entries.pop()),
+        0 => found.entries.pop().ok_or(Failure::UnknownUser),
         SIZE_LIMIT => Err(Failure::AmbiguousUser),
         NO_SUCH_OBJECT => Err(Failure::SearchBaseMissing(search.base.to_owned())),
         _ => Err(Failure::SearchRefused(pool::described(&found.outcome))),

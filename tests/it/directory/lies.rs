@@ -66,23 +66,30 @@ async fn g01_g02_an_empty_password_is_sent_nowhere() {
 
 #[tokio::test]
 async fn f02_g06_whatever_is_wrong_with_somebody_is_as_much_work_as_a_wrong_password() {
-    let locked = |question: &Question| {
-        let is_search = question.kind == SEARCH && contains(question, b"cal");
-        let said = || {
+    let others = |question: &Question| {
+        let is = |kind, name: &[u8]| question.kind == kind && contains(question, name);
+        let found = |dn: &str| {
             let attributes = [
                 ("entryUUID", "x"),
-                ("uid", "cal"),
+                ("uid", "x"),
                 ("pwdAccountLockedTime", "000001010000Z"),
             ];
-            [entry(question, "uid=cal", &attributes), result(question, 0)].concat()
+            entry(question, dn, &attributes)
         };
-        let is_bind = question.kind == BIND && contains(question, b"cal");
-        is_search
-            .then(said)
-            .or_else(|| is_bind.then(|| result(question, 49)))
-            .map(Say::This)
+        let said = if is(SEARCH, b"cal") {
+            [found("uid=cal"), result(question, 0)].concat()
+        } else if is(SEARCH, b"twins") {
+            [found("uid=twin1"), found("uid=twin2"), result(question, 0)].concat()
+        } else if is(SEARCH, b"many") {
+            [found("uid=many1"), result(question, 4)].concat()
+        } else if is(BIND, b"cal") {
+            result(question, 49)
+        } else {
+            return None;
+        };
+        Some(Say::This(said))
     };
-    let (server, directory) = lying(locked).await;
+    let (server, directory) = lying(others).await;
     // The first of all connects.
     assert_eq!(reason(&directory, "ann", "wrong").await, "UserBindRefused");
     let mut work = Vec::new();
@@ -90,12 +97,14 @@ async fn f02_g06_whatever_is_wrong_with_somebody_is_as_much_work_as_a_wrong_pass
         ("ann", "UserBindRefused"),
         ("bob", "UnknownUser"),
         ("cal", "AccountLocked"),
+        ("twins", "AmbiguousUser"),
+        ("many", "AmbiguousUser"),
     ] {
         let begun = server.asked();
         assert_eq!(reason(&directory, name, "wrong").await, expected, "{name}");
         work.push(server.asked() - begun);
     }
-    assert_eq!(work, [3, 3, 3], "a search, a bind as them or nobody, a bind as ours");
+    assert_eq!(work, [3; 5], "a search, a bind as them or nobody, a bind as ours");
 }
 
 #[tokio::test]

@@ -92,7 +92,7 @@ impl Directory {
             attributes: &attributes,
             most: 1,
         };
-        let entry = one(lease.connection()?, &search).await?.ok_or(Failure::UnknownUser)?;
+        let entry = one(lease.connection()?, &search).await?;
         let mut shown: Vec<_> = super::state::ATTRIBUTES
             .into_iter()
             .filter_map(|attribute| Some((attribute, values(&entry, attribute)?)))
