@@ -58,6 +58,21 @@ pub enum Error {
     Authorities,
 }
 
+impl Error {
+    /// The reason as conditions, audit lines and metrics name it.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Url(_) | Self::Forbidden { .. } => "AddressForbidden",
+            Self::NoAddress(_) | Self::Unreachable(_) => "ServerUnreachable",
+            Self::Certificate(_) => "CertificateInvalid",
+            Self::Slow(_) => "TimedOut",
+            Self::TooLarge(_) => "Nonsense",
+            Self::Authorities => "TlsUnusable",
+        }
+    }
+}
+
 /// How long an answer may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patience {

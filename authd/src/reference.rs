@@ -79,7 +79,7 @@ fn the_page_of_the_api_is_what_is_served() {
 }
 
 /// What an audit line may say, and where the code lists it: title, column, file, and the line on which the list begins.
-const AUDIT: [(&str, &str, &str, &str); 16] = [
+const AUDIT: [(&str, &str, &str, &str); 18] = [
     ("Fields", "field", "authd/src/audit.rs", "pub struct Event {"),
     ("Events", "`event`", "authd/src/audit.rs", "pub enum Kind {"),
     (
@@ -140,6 +140,18 @@ const AUDIT: [(&str, &str, &str, &str); 16] = [
         "Reasons why what such a provider says of itself is not used",
         "`reason`",
         "authd/src/issuer/discovery.rs",
+        "pub enum Error {",
+    ),
+    (
+        "Reasons why the keys of such a provider are not used",
+        "`reason`",
+        "authd/src/issuer/keys.rs",
+        "pub enum Error {",
+    ),
+    (
+        "Reasons why a server of such a provider is not reached",
+        "`reason`",
+        "authd/src/outbound.rs",
         "pub enum Error {",
     ),
     (

@@ -56,7 +56,7 @@ impl Error {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::IssuerMismatch(_) => "IssuerMismatch",
-            Self::Outbound(_) => "Unreachable",
+            Self::Outbound(error) => error.reason(),
             Self::NoDocument { .. } | Self::Malformed | Self::Endpoint(_) => "BadMetadata",
         }
     }

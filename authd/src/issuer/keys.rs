@@ -43,6 +43,17 @@ pub enum Error {
     Malformed,
 }
 
+impl Error {
+    /// The reason as conditions, audit lines and metrics name it.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Outbound(error) => error.reason(),
+            Self::Status { .. } | Self::Malformed => "BadKeys",
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct Set {
     keys: Vec<Value>,

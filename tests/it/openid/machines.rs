@@ -190,7 +190,7 @@ async fn whoever_runs_authd_is_told_why_keys_cannot_be_had_and_strangers_are_not
         .expect("the program runs to its end");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
-        !output.status.success() && said.contains(&format!("AuthProvider closed: Unreachable: {why}")),
+        !output.status.success() && said.contains(&format!("AuthProvider closed: BadKeys: {why}")),
         "{said}"
     );
 }

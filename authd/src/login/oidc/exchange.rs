@@ -74,7 +74,8 @@ impl Error {
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::Outbound(_) | Self::Status(_) => "Unreachable",
+            Self::Outbound(error) => error.reason(),
+            Self::Status(_) => "ServerError",
             Self::Grant => "InvalidGrant",
             Self::Client => "InvalidClient",
             Self::Refused => "Refused",

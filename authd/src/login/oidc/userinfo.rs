@@ -26,7 +26,7 @@ impl Error {
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::Outbound(_) => "Unreachable",
+            Self::Outbound(error) => error.reason(),
             Self::Answer(_) => "BadUserinfo",
             Self::Subject => "UserinfoSubject",
         }
