@@ -1,4 +1,4 @@
-//! What operators ask: metrics, whether the process lives, whether it may get requests, and which Snapshot it serves.
+//! What operators ask: metrics, whether the process lives, whether it may get requests, which Snapshot it serves, and how providers fare.
 
 use std::sync::Arc;
 
@@ -57,6 +57,14 @@ pub async fn snapshot(State(admin): State<Admin>) -> Response {
             "apiKeys": serving.engine.keys().count(),
         }))
         .into_response(),
+        None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
+}
+
+/// `GET /providers`: how each provider fares that has servers of its own, by name; `null` before it was asked.
+pub async fn providers(State(admin): State<Admin>) -> Response {
+    match admin.app.serving() {
+        Some(serving) => Json(admin.app.health.told(&serving)).into_response(),
         None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
 }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::audit::{Audit, Event, Kind, Outcome};
 use crate::clock::Clock;
 use crate::gate::counts::Counts;
+use crate::health::Health;
 use crate::identity::Remembered;
 use crate::identity::api_key::PersonalKeys;
 use crate::identity::issued::Issuers;
@@ -58,6 +59,8 @@ pub struct App {
     pub relying: Relying,
     /// Signing keys of other replicas.
     pub public_halves: PublicHalves,
+    /// How the providers fare.
+    pub health: Health,
     data: PathBuf,
     form_key: SecretBox<[u8; 32]>,
     sealing_key: SecretBox<[u8; 32]>,
@@ -123,6 +126,7 @@ impl App {
             issuers: Issuers::default(),
             relying: Relying::default(),
             public_halves: PublicHalves::default(),
+            health: Health::default(),
             clock: parts.clock,
             random: parts.random,
             store: parts.store,

@@ -75,11 +75,11 @@ pub fn run(check: &config::Check) -> anyhow::Result<ExitCode> {
 fn probed(ready: source::Ready) -> anyhow::Result<Vec<Probe>> {
     let engine = ready.engine()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (relying, now) = (Relying::default(), Clock::system().now());
+    let relying = Relying::default();
     Ok(runtime.block_on(async {
         let mut probes = Vec::new();
         for provider in engine.providers() {
-            probes.extend(probe::probe(&relying, engine.settings(), provider, now).await);
+            probes.extend(probe::probe(&relying, engine.settings(), provider).await);
         }
         probes
     }))
@@ -87,7 +87,7 @@ fn probed(ready: source::Ready) -> anyhow::Result<Vec<Probe>> {
 
 fn as_json(probe: &Probe) -> Value {
     json!({
-        "provider": probe.provider, "redirectUri": probe.redirect_uri, "reachable": probe.failure.is_none(),
+        "provider": probe.provider, "redirectUri": probe.redirect_uri, "issuer": probe.issuer, "reachable": probe.failure.is_none(),
         "reason": probe.failure.as_ref().map(Error::reason),
         "message": probe.failure.as_ref().map(ToString::to_string),
     })
@@ -98,6 +98,7 @@ fn write(probe: &Probe) {
         provider,
         redirect_uri,
         failure,
+        ..
     } = probe;
     match (failure, redirect_uri) {
         (None, Some(redirect_uri)) => print::line(format_args!(

@@ -26,6 +26,7 @@ pub mod explain;
 pub mod fuzz;
 pub mod gate;
 pub mod grpc;
+pub mod health;
 pub mod identity;
 pub mod import;
 pub mod issuer;

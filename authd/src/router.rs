@@ -106,6 +106,7 @@ pub fn admin(admin: Admin) -> Router {
         .route("/livez", get(admin::live))
         .route("/readyz", get(admin::ready))
         .route("/snapshot", get(admin::snapshot))
+        .route("/providers", get(admin::providers))
         .layer(from_fn(nosniff))
         .with_state(admin)
 }

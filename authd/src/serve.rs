@@ -32,6 +32,7 @@ use crate::clock::Clock;
 use crate::config::Serve;
 use crate::gate::{fastcgi, forward_auth};
 use crate::grpc;
+use crate::health;
 use crate::identity::issued::Issuers;
 use crate::listen::{self, Connected, Protocol, Reading};
 use crate::own_secrets::OwnSecrets;
@@ -96,6 +97,7 @@ async fn begin(serve: Serve) -> anyhow::Result<ExitCode> {
     running.spawn(signing_keys::follow(Arc::clone(&app), tasks.stop.clone()));
     running.spawn(revalidate::run(Arc::clone(&app), tasks.stop.clone()));
     running.spawn(Issuers::follow(Arc::clone(&app), tasks.stop.clone()));
+    running.spawn(health::follow(Arc::clone(&app), tasks.stop.clone()));
     let serving = changes.serving();
     changes.follow(&app, &serve, &tasks);
 

@@ -51,7 +51,7 @@ pub struct Metric {
 }
 
 /// Every metric.
-pub const METRICS: [Metric; 17] = [
+pub const METRICS: [Metric; 18] = [
     counter(
         "authd_checks_total",
         &["dialect", "outcome"],
@@ -68,6 +68,12 @@ pub const METRICS: [Metric; 17] = [
         &["provider", "outcome", "reason"],
         "Attempts to sign in",
     ),
+    Metric {
+        name: "authd_provider_reachable",
+        kind: MetricKind::Gauge,
+        labels: &["provider"],
+        description: "Whether the provider answers as its resource says, 1 or 0; no number once it is declared no more",
+    },
     counter(
         "authd_revalidations_total",
         &["provider", "outcome"],

@@ -63,6 +63,12 @@ pub(crate) const CA_MESSAGE: &str =
         json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
     ),
     printcolumn(
+        name = "Reachable",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Reachable\")].status"
+    ),
+    printcolumn(name = "Issuer", type_ = "string", json_path = ".status.issuer", priority = 1),
+    printcolumn(
         name = "Redirect URI",
         type_ = "string",
         json_path = ".status.redirectUri",

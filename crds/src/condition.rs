@@ -11,7 +11,9 @@ pub enum ConditionType {
     Published,
     /// Every replica serves a Snapshot that contains it (Authd, ApiKey, AccessPolicy).
     Enforced,
-    /// The summary: accepted, published, and nothing stands in its way.
+    /// The servers of the provider answer replicas as the resource says (AuthProvider, unless authd keeps the accounts).
+    Reachable,
+    /// The summary: accepted, published, and nothing stands in its way. A provider that is away does not change it.
     Ready,
 }
 
@@ -23,6 +25,7 @@ impl ConditionType {
             Self::Accepted => "Accepted",
             Self::Published => "Published",
             Self::Enforced => "Enforced",
+            Self::Reachable => "Reachable",
             Self::Ready => "Ready",
         }
     }
@@ -42,6 +45,13 @@ macro_rules! reasons {
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Reason::$name => stringify!($name)),+ }
+            }
+
+            /// The reason of this name.
+            #[must_use]
+            pub fn named(name: &str) -> Option<Self> {
+                let mut all = Self::ALL.iter().map(|(reason, _)| *reason);
+                all.find(|reason| reason.name() == name)
             }
         }
     };
@@ -110,6 +120,40 @@ reasons! {
     Waiting,
     /// No replica runs.
     NoReplicas,
+    /// Replicas reach the provider, and it is who it should be.
+    Reachable,
+    /// No replica has said yet whether it reaches the provider.
+    NotAsked,
+    /// A server of the provider cannot be connected to, or the connection broke.
+    ServerUnreachable,
+    /// The certificate of a server is not of its name, is over, or is signed by nobody who counts.
+    CertificateInvalid,
+    /// A server does no TLS, or none that is good enough.
+    TlsRefused,
+    /// The certificates or the key that the AuthProvider names cannot be used.
+    TlsUnusable,
+    /// The address of a server may not be connected to: it is none of the public Internet, and not allowed.
+    AddressForbidden,
+    /// A server takes too long to answer.
+    TimedOut,
+    /// The token endpoint of the provider has an error of its own, or asks to come later.
+    ServerError,
+    /// A server answers something that is not of its protocol, or more of it than is read.
+    Nonsense,
+    /// An OpenID provider does not say of itself what OpenID asks for.
+    BadMetadata,
+    /// The metadata of an OpenID provider is that of another issuer.
+    IssuerMismatch,
+    /// The keys of an issuer are not given, or cannot be read.
+    BadKeys,
+    /// The provider does not know authd as a client, or its secret is another.
+    InvalidClient,
+    /// The directory refuses the application's name or password.
+    ApplicationBindRefused,
+    /// The search base does not exist, or the application may not see it.
+    SearchBaseMissing,
+    /// The directory refuses to search.
+    SearchRefused,
     /// Nothing stands in its way.
     Ready,
 }

@@ -1,5 +1,11 @@
 //! Where the operator puts what a replica reads, and where a replica says what it serves: names that both must agree on.
 
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Reason;
+
 /// The label on everything that belongs to one Authd; its value is the Authd's name.
 pub const INSTANCE_LABEL: &str = "authd.dev/instance";
 /// The entry of the index Secret: a `policy::snapshot::shard::Index` as JSON.
@@ -22,6 +28,8 @@ pub const SEQUENCE: &str = "authd.dev/sequence";
 pub const SNAPSHOT: &str = "authd.dev/snapshot";
 /// On a replica's Lease: why it does not serve a newer one, if it could not.
 pub const REFUSED: &str = "authd.dev/refused";
+/// On a replica's Lease: how providers fare, as JSON: for each name a [`Fares`].
+pub const PROVIDERS: &str = "authd.dev/providers";
 /// On an index: how many resources of each kind it was made of, and the `metadata.uid` of the kind's definition, as JSON.
 pub const MADE_OF: &str = "authd.dev/made-of";
 /// On an Authd: `true` lets it be published though resources vanished together with the definition of their kind.
@@ -61,6 +69,29 @@ pub fn mounted_shards(needed: usize) -> usize {
 #[must_use]
 pub fn signing_keys_secret(authd: &str) -> String {
     format!("{authd}-signing-keys")
+}
+
+/// How a provider fares, as far as one replica can tell.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fares {
+    /// Why it does not work; absent: it works.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// What is wrong, in words; also of one server where others work.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// The issuer that it says it is, where it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+}
+
+/// What a replica says of providers. What cannot be read is left out, as it may be of another version.
+#[must_use]
+pub fn fares(annotation: &str) -> BTreeMap<String, Fares> {
+    let said: BTreeMap<String, serde_json::Value> = serde_json::from_str(annotation).unwrap_or_default();
+    said.into_iter()
+        .filter_map(|(name, fares)| Some((name, serde_json::from_value(fares).ok()?)))
+        .collect()
 }
 
 /// The Lease by which a replica says what it serves.

@@ -1,10 +1,10 @@
-//! Which Snapshot does each replica serve? As the replicas say themselves, each in a Lease of its own.
+//! Which Snapshot does each replica serve, and how do providers fare? As the replicas say themselves, each in a Lease of its own.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use crds::ResourceExt;
-use crds::published::{INSTANCE_LABEL, LEASE_DURATION_SECONDS, REFUSED, SEQUENCE};
+use crds::published::{self, Fares, INSTANCE_LABEL, LEASE_DURATION_SECONDS, PROVIDERS, REFUSED, SEQUENCE};
 use k8s_openapi::api::coordination::v1::Lease;
 
 use crate::plan::Instance;
@@ -22,6 +22,7 @@ pub struct Replicas {
 struct Replica {
     sequence: u64,
     refused: Option<String>,
+    fares: BTreeMap<String, Fares>,
 }
 
 impl Replicas {
@@ -65,6 +66,19 @@ impl Replicas {
         self.of(instance).iter().find_map(|replica| replica.refused.as_deref())
     }
 
+    /// How many replicas run.
+    #[must_use]
+    pub fn count(&self, instance: &Instance) -> usize {
+        self.of(instance).len()
+    }
+
+    /// How a provider fares, as each of those says that have asked it and serve this sequence number or a later one.
+    #[must_use]
+    pub fn fares(&self, instance: &Instance, provider: &str, since: u64) -> Vec<&Fares> {
+        let serving = self.of(instance).iter().filter(|replica| replica.sequence >= since);
+        serving.filter_map(|replica| replica.fares.get(provider)).collect()
+    }
+
     fn of(&self, instance: &Instance) -> &[Replica] {
         self.by_instance.get(&instance.full_name()).map_or(&[], Vec::as_slice)
     }
@@ -75,6 +89,7 @@ fn replica(lease: &Lease) -> Replica {
     Replica {
         sequence: said(SEQUENCE).and_then(|text| text.parse().ok()).unwrap_or(0),
         refused: said(REFUSED).cloned(),
+        fares: said(PROVIDERS).map(|text| published::fares(text)).unwrap_or_default(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What became of each resource, and what its status should say of it. Writing it down is in `queue`.
 
 mod queue;
+mod reachable;
 mod subject;
 
 use std::collections::{BTreeMap, HashMap};
@@ -22,11 +23,33 @@ pub use subject::{Sources, all};
 /// The most bytes of a message.
 const MOST_BYTES: usize = 4096;
 
+/// Whether a condition holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// It does.
+    True,
+    /// It does not.
+    False,
+    /// Nobody who would know says so.
+    Unknown,
+}
+
+impl Holds {
+    /// As `status.conditions[].status` carries it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
 /// One condition, without its times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
     /// Whether it holds.
-    pub holds: bool,
+    pub holds: Holds,
     /// Why.
     pub reason: Reason,
     /// In words.
@@ -36,18 +59,30 @@ pub struct Said {
 impl Said {
     fn yes(reason: Reason, message: impl Into<String>) -> Self {
         Self {
-            holds: true,
+            holds: Holds::True,
             reason,
-            message: message.into(),
+            message: cut(message.into()),
         }
     }
 
     fn no(reason: Reason, message: impl Into<String>) -> Self {
         Self {
-            holds: false,
+            holds: Holds::False,
             reason,
             message: cut(message.into()),
         }
+    }
+
+    fn unknown(reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            holds: Holds::Unknown,
+            reason,
+            message: message.into(),
+        }
+    }
+
+    fn is_true(&self) -> bool {
+        self.holds == Holds::True
     }
 }
 
@@ -103,7 +138,7 @@ impl Known<'_> {
         let (enforced, count) = self.enforced(instance, since);
         let all = [&accepted, &published, &enforced];
         let deployed = self.deployed(subject);
-        let ready = all.into_iter().chain(&deployed).find(|said| !said.holds);
+        let ready = all.into_iter().chain(&deployed).find(|said| !said.is_true());
         let ready = ready.cloned().unwrap_or_else(|| Said::yes(Reason::Ready, ""));
         let mut conditions = vec![
             (ConditionType::Accepted, accepted),
@@ -111,6 +146,9 @@ impl Known<'_> {
         ];
         if subject.tracks_enforcement {
             conditions.push((ConditionType::Enforced, enforced));
+        }
+        if let Some(provider) = &subject.provider_outside {
+            conditions.push((ConditionType::Reachable, self.reachable(provider, instance.zip(since))));
         }
         conditions.push((ConditionType::Ready, ready));
         Report {
@@ -135,16 +173,27 @@ impl Known<'_> {
         }
         match (since, instance) {
             (Some(_), _) => Said::yes(Reason::Published, ""),
-            (None, Some(instance)) if accepted.holds && !instance.is_compiled => {
+            (None, Some(instance)) if accepted.is_true() && !instance.is_compiled => {
                 let message = format!(
                     "Authd `{}` is not accepted: what was published before stays",
                     instance.full_name()
                 );
                 Said::no(Reason::InstanceNotReady, message)
             }
-            (None, _) if accepted.holds => Said::no(Reason::NotPublished, "it waits for its turn"),
+            (None, _) if accepted.is_true() => Said::no(Reason::NotPublished, "it waits for its turn"),
             (None, _) => Said::no(Reason::NotPublished, "it is left out until it is accepted"),
         }
+    }
+
+    /// Whether replicas reach a provider, as far as they serve this version of it.
+    fn reachable(&self, provider: &str, published: Option<(&Instance, u64)>) -> Said {
+        let Some((instance, since)) = published else {
+            return Said::unknown(Reason::NotPublished, "no replica asks a provider that is not published");
+        };
+        reachable::said(
+            &self.replicas.fares(instance, provider, since),
+            self.replicas.count(instance),
+        )
     }
 
     fn enforced(&self, instance: Option<&Instance>, since: Option<u64>) -> (Said, Option<String>) {
@@ -170,7 +219,7 @@ impl Known<'_> {
 }
 
 fn condition(subject: &Subject<'_>, kind: ConditionType, said: &Said, now: Timestamp) -> Condition {
-    let status = if said.holds { "True" } else { "False" };
+    let status = said.holds.name();
     let before = subject
         .conditions
         .iter()
@@ -200,14 +249,14 @@ fn event(subject: &Subject<'_>, report: &Report) -> Option<(Event, ObjectReferen
         Reason::Waiting | Reason::NotPublished | Reason::NoReplicas
     );
     let same = before.is_some_and(|before| before.reason == ready.reason.name() && before.message == ready.message);
-    let new = before.is_none() && ready.holds;
+    let new = before.is_none() && ready.is_true();
     let mended = before.is_some_and(|before| before.status != "True" && before.reason != Reason::Waiting.name());
-    let speaks = if ready.holds { mended } else { !waits };
+    let speaks = if ready.is_true() { mended } else { !waits };
     if same || new || !speaks {
         return None;
     }
     let event = Event {
-        type_: if ready.holds {
+        type_: if ready.is_true() {
             EventType::Normal
         } else {
             EventType::Warning

@@ -285,6 +285,7 @@ impl Rounds {
             inventory: &self.inventory,
             plan: &self.plan,
             publisher: &self.publisher,
+            replicas: &self.replicas,
         };
         let subjects = report::all(&self.world, sources);
         let again = self.statuses.report(&known, &subjects, clock::now());

@@ -76,6 +76,8 @@ mod quickstart;
 #[cfg(test)]
 mod raw_bytes;
 #[cfg(test)]
+mod reachable;
+#[cfg(test)]
 mod readme;
 #[cfg(test)]
 mod redirects;

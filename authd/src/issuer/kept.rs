@@ -19,6 +19,11 @@ struct Known<T> {
     state: Arc<T>,
 }
 
+/// What tells settings from others.
+pub(crate) fn fingerprint(settings: &impl Serialize) -> [u8; 32] {
+    serde_json::to_vec(settings).map_or([0; 32], |bytes| Sha256::digest(bytes).into())
+}
+
 impl<T> Default for Kept<T> {
     fn default() -> Self {
         Self {
@@ -35,7 +40,7 @@ impl<T> Kept<T> {
         settings: &impl Serialize,
         begin: impl FnOnce() -> Result<T, E>,
     ) -> Result<Arc<T>, E> {
-        let fingerprint = serde_json::to_vec(settings).map_or([0; 32], |bytes| Sha256::digest(bytes).into());
+        let fingerprint = fingerprint(settings);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = known.get(name).filter(|known| known.fingerprint == fingerprint) {
             return Ok(Arc::clone(&known.state));

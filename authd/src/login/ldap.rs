@@ -11,6 +11,7 @@ use super::directory::{Failure, Person};
 use super::outcome::{self, SignedIn, Tried, Way};
 use super::session::Device;
 use crate::app::App;
+use crate::health::Heard;
 use crate::serving::Serving;
 use crate::shared::{Attempt, Limited, Purpose};
 use crate::store;
@@ -126,11 +127,13 @@ async fn vouched_for<'a>(
     {
         Ok(person) => {
             reservation.succeeded();
+            app.health.heard(&provider.name, Heard::Works);
             Ok((provider, person))
         }
         Err(failure) => {
             if failure.is_of_the_directory() {
                 reservation.withdrawn();
+                app.health.heard(&provider.name, Heard::Fails);
                 complain(&provider.name, &failure);
             } else {
                 reservation.failed();

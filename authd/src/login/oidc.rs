@@ -26,11 +26,12 @@ mod tests;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use policy::snapshot::{Client, GitHub, Method, Oidc, Provider, Settings};
+use policy::snapshot::{Client, GitHub, Jwt, Method, Oidc, Provider, Settings};
 use serde_json::{Map, Value};
 
 use super::{arrival, linking};
 use crate::app::App;
+use crate::health::Heard;
 use crate::issuer::cached::{Cached, Wanted};
 use crate::issuer::discovery::{self, Metadata};
 use crate::issuer::jwt;
@@ -51,6 +52,7 @@ pub use attempt::{forget, forget_old};
 pub struct Relying {
     peers: Kept<Peer>,
     github: Kept<Outbound>,
+    issuers: Kept<Outbound>,
 }
 
 /// A provider, and what it said of itself.
@@ -182,6 +184,32 @@ impl Error {
             _ => false,
         }
     }
+
+    /// What it says of how the provider fares; `None`: nothing.
+    fn heard(&self) -> Option<Heard> {
+        match self {
+            Self::Exchange(error) => error.heard(),
+            // The provider had done its part by then.
+            Self::Arrival(_) | Self::Linking(_) => Some(Heard::Works),
+            Self::Discovery(_) => Some(Heard::Fails),
+            Self::Store(_) => None,
+            error => error.is_passing().then_some(Heard::Fails),
+        }
+    }
+}
+
+/// Takes note of what was heard of a provider while it was asked about somebody.
+fn note<T>(app: &App, provider: &str, outcome: &Result<T, Error>) {
+    match outcome {
+        Ok(_) => app.health.heard(provider, Heard::Works),
+        Err(error) => note_failure(app, provider, error),
+    }
+}
+
+fn note_failure(app: &App, provider: &str, error: &Error) {
+    if let Some(heard) = error.heard() {
+        app.health.heard(provider, heard);
+    }
 }
 
 impl Relying {
@@ -213,6 +241,15 @@ impl Relying {
         self.github
             .take(name, settings, || Ok(Outbound::new(&settings.outbound)?))
     }
+
+    /// What reaches the issuer of tokens that the provider of that name is.
+    ///
+    /// # Errors
+    /// [`Error::Outbound`].
+    fn issuer(&self, name: &str, settings: &Jwt) -> Result<Arc<Outbound>, Error> {
+        self.issuers
+            .take(name, settings, || Ok(Outbound::new(&settings.outbound)?))
+    }
 }
 
 impl Peer {
@@ -221,9 +258,17 @@ impl Peer {
     /// # Errors
     /// It was never to be had.
     pub async fn metadata(&self, now: Timestamp) -> Result<Arc<Metadata>, discovery::Error> {
+        Ok(self
+            .metadata
+            .take(now, Wanted::Fresh, || self.fetch_metadata())
+            .await?
+            .0)
+    }
+
+    /// What the provider says of itself now.
+    async fn fetch_metadata(&self) -> Result<Metadata, discovery::Error> {
         let named = flavour::issuer_of_metadata(&self.settings);
-        let fetch = || discovery::fetch(&self.outbound, &self.settings.issuer, named);
-        Ok(self.metadata.take(now, Wanted::Fresh, fetch).await?.0)
+        discovery::fetch(&self.outbound, &self.settings.issuer, named).await
     }
 
     /// The claims of a token that the provider signed; its keys are fetched again, once, where none fits.

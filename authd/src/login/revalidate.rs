@@ -17,6 +17,7 @@ use super::directory::Directory;
 use super::oidc::refresh;
 use crate::app::App;
 use crate::audit::{Event, Kind, Outcome};
+use crate::health;
 use crate::serving::Serving;
 use crate::store::{self, Identity, Revocation};
 
@@ -131,6 +132,7 @@ impl Round<'_> {
         let answer = self.directory.look_up(&identity.subject, self.app.now()).await;
         let (heard, ended) = match answer {
             Ok(person) => {
+                self.app.health.heard(&self.provider.name, health::Heard::Works);
                 self.stay(&identity, json!(person.claims)).await?;
                 (Heard::There, Ended::Done)
             }
@@ -141,6 +143,7 @@ impl Round<'_> {
             Err(failure) => {
                 super::ldap::complain(&self.provider.name, &failure);
                 if failure.is_of_the_directory() {
+                    self.app.health.heard(&self.provider.name, health::Heard::Fails);
                     self.app.store.give_back_identity(&identity).await?;
                     (Heard::Nothing, Ended::GivenUp)
                 } else {

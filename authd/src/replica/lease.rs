@@ -1,13 +1,15 @@
-//! How does a replica say what it serves? In a Lease of its own, which goes with its Pod.
+//! How does a replica say what it serves, and how providers fare? In a Lease of its own, which goes with its Pod.
 //!
 //! Written as soon as that changes and every few seconds after, and deleted when the replica stops in order. Whether it can be
 //! written matters to nobody who is served.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crds::published::{
-    INSTANCE_LABEL, LEASE_DURATION_SECONDS, LEASE_RENEWAL_SECONDS, REFUSED, SEQUENCE, SNAPSHOT, replica_lease,
+    Fares, INSTANCE_LABEL, LEASE_DURATION_SECONDS, LEASE_RENEWAL_SECONDS, PROVIDERS, REFUSED, SEQUENCE, SNAPSHOT,
+    replica_lease,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -19,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Told;
 use super::cluster::{Cluster, Error, failed};
-use crate::clock::Clock;
+use crate::app::App;
 
 /// How long one call may take.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -27,8 +29,12 @@ const DEADLINE: Duration = Duration::from_secs(5);
 const LAST_DEADLINE: Duration = Duration::from_secs(2);
 /// How long to wait after a failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
-/// The longest annotation, in bytes.
+/// The longest text of why something is refused, in bytes.
 const LONGEST: usize = 1024;
+/// The most bytes of how providers fare: all annotations of an object together may have 256 KiB.
+const MOST_OF_PROVIDERS: usize = 64 * 1024;
+/// How long to wait for more changes of how providers fare after one.
+const GATHER: Duration = Duration::from_millis(300);
 /// By whom it is written.
 const MANAGER: &str = "authd";
 
@@ -46,16 +52,23 @@ pub async fn keep(
     cluster: Arc<Cluster>,
     pod: Pod,
     mut told: watch::Receiver<Told>,
-    clock: Clock,
+    app: Arc<App>,
     stop: CancellationToken,
 ) {
+    let mut health = app.health.changes();
     let mut is_written = false;
     let mut was_written = true;
     loop {
         let now = told.borrow_and_update().clone();
         let mut wait = Duration::from_secs(LEASE_RENEWAL_SECONDS);
         if now.serving.is_some() {
-            let written = write(&cluster, &lease(&cluster, &pod, &now, clock.now())).await;
+            // Asked after: it says nothing of a Snapshot before the one that is named.
+            let fares = app
+                .serving()
+                .map(|serving| app.health.told(&serving))
+                .unwrap_or_default();
+            let said = (&now, fitting(fares));
+            let written = write(&cluster, &lease(&cluster, &pod, said, app.now())).await;
             if let Err(error) = &written {
                 failed("lease");
                 wait = AFTER_FAILURE;
@@ -69,6 +82,7 @@ pub async fn keep(
         tokio::select! {
             () = stop.cancelled() => break,
             Ok(()) = told.changed() => {}
+            Ok(()) = gathered(&mut health) => {}
             () = tokio::time::sleep(wait) => {}
         }
     }
@@ -80,6 +94,13 @@ pub async fn keep(
             tracing::warn!("the Lease of this replica was not deleted: it runs out by itself");
         }
     }
+}
+
+/// Waits for a change, and then for those that come with it.
+async fn gathered(changes: &mut watch::Receiver<u64>) -> Result<(), watch::error::RecvError> {
+    changes.changed().await?;
+    tokio::time::sleep(GATHER).await;
+    Ok(())
 }
 
 async fn write(cluster: &Cluster, lease: &Value) -> Result<(), Error> {
@@ -95,7 +116,25 @@ async fn write(cluster: &Cluster, lease: &Value) -> Result<(), Error> {
     Ok(())
 }
 
-fn lease(cluster: &Cluster, pod: &Pod, told: &Told, now: Timestamp) -> Value {
+/// What fits into an annotation, as JSON: what does not work before what does. `None`: there is nothing to say.
+fn fitting(fares: BTreeMap<String, Option<Fares>>) -> Option<String> {
+    let mut asked: Vec<(String, Fares)> = fares
+        .into_iter()
+        .filter_map(|(name, fares)| Some((name, fares?)))
+        .collect();
+    asked.sort_by_key(|(_, fares)| fares.reason.is_none());
+    let mut room = MOST_OF_PROVIDERS;
+    let mut said = BTreeMap::new();
+    for (name, fares) in asked {
+        let length = json!({ name.as_str(): fares }).to_string().len();
+        let Some(left) = room.checked_sub(length) else { break };
+        room = left;
+        said.insert(name, fares);
+    }
+    serde_json::to_string(&said).ok().filter(|_| !said.is_empty())
+}
+
+fn lease(cluster: &Cluster, pod: &Pod, (told, fares): (&Told, Option<String>), now: Timestamp) -> Value {
     let mut annotations = serde_json::Map::new();
     if let Some((sequence, digest)) = &told.serving {
         annotations.insert(SEQUENCE.to_owned(), sequence.to_string().into());
@@ -106,6 +145,7 @@ fn lease(cluster: &Cluster, pod: &Pod, told: &Told, now: Timestamp) -> Value {
         refused.truncate(refused.floor_char_boundary(LONGEST));
         annotations.insert(REFUSED.to_owned(), refused.into());
     }
+    annotations.extend(fares.map(|fares| (PROVIDERS.to_owned(), fares.into())));
     let owners: Vec<Value> = pod
         .uid
         .iter()
@@ -127,4 +167,36 @@ fn lease(cluster: &Cluster, pod: &Pod, told: &Told, now: Timestamp) -> Value {
             "renewTime": now.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string(),
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crds::Reason;
+
+    use super::*;
+
+    fn fares(reason: Option<Reason>) -> Option<Fares> {
+        Some(Fares {
+            reason,
+            message: "m".repeat(512),
+            issuer: None,
+        })
+    }
+
+    #[test]
+    fn what_does_not_fit_into_a_lease_is_what_works() {
+        assert_eq!(fitting(BTreeMap::new()), None);
+        assert_eq!(fitting(BTreeMap::from([("new".to_owned(), None)])), None);
+        let mut all: BTreeMap<String, Option<Fares>> = (0..500).map(|n| (format!("a{n}"), fares(None))).collect();
+        all.insert("z".to_owned(), fares(Some(Reason::TimedOut)));
+        let text = fitting(all).unwrap();
+        assert!(
+            (MOST_OF_PROVIDERS / 2..=MOST_OF_PROVIDERS).contains(&text.len()),
+            "{}",
+            text.len()
+        );
+        let said = crds::published::fares(&text);
+        assert_eq!(said["z"].reason, Some(Reason::TimedOut));
+        assert!(said.len() > 100 && said.len() < 500, "{}", said.len());
+    }
 }

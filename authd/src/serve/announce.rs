@@ -109,5 +109,5 @@ fn print_listeners(addresses: &Addresses) {
     if let Some(fastcgi) = fastcgi {
         println!("  Apache asks        {fastcgi} over FastCGI");
     }
-    println!("  Metrics, health    http://{admin}/metrics  /livez  /readyz  /snapshot");
+    println!("  Metrics, health    http://{admin}/metrics  /livez  /readyz  /snapshot  /providers");
 }

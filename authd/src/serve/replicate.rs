@@ -56,13 +56,13 @@ impl Replicating {
     }
 
     /// Puts to use what is published until the stop, and says so for as long as requests are answered.
-    pub(super) fn follow(self, app: &App, tasks: &Tasks) {
+    pub(super) fn follow(self, app: &Arc<App>, tasks: &Tasks) {
         let (to, followed) = watch::channel(None);
         if let Some((cluster, pod)) = self.cluster {
-            let (told, clock, silence) = (self.replica.told(), app.clock.clone(), tasks.silence.clone());
+            let (told, asked, silence) = (self.replica.told(), Arc::clone(app), tasks.silence.clone());
             tasks
                 .saying
-                .spawn(lease::keep(Arc::clone(&cluster), pod, told, clock, silence));
+                .spawn(lease::keep(Arc::clone(&cluster), pod, told, asked, silence));
             let (random, stop) = (app.random.clone(), tasks.stop.clone());
             tasks
                 .running

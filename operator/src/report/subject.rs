@@ -17,6 +17,7 @@ use crate::cluster::{Cluster, Namespaced};
 use crate::inventory::Inventory;
 use crate::plan::{Instance, Plan};
 use crate::publish::{Publisher, key_secret, version_of};
+use crate::replicas::Replicas;
 use crate::stored::Stored;
 use crate::watch::{Kept, World};
 
@@ -35,6 +36,8 @@ pub struct Subject<'a> {
     pub(super) instance: Option<&'a Instance>,
     pub(super) problem: Option<(Reason, String)>,
     pub(super) tracks_enforcement: bool,
+    /// Its name, where it is a provider with servers of its own.
+    pub(super) provider_outside: Option<String>,
     pub(super) is_readable: bool,
     pub(super) reference: ObjectReference,
     pub(super) call: Call,
@@ -61,6 +64,11 @@ trait Reported: Namespaced + Send + Sync + 'static {
         BTreeMap::new()
     }
 
+    /// Whether it is a provider that replicas have to reach.
+    fn is_outside(&self) -> bool {
+        false
+    }
+
     /// The Secret whose version is part of the resource's.
     fn secret<'a>(&self, _inventory: &'a Inventory) -> Option<&'a Arc<Secret>> {
         None
@@ -76,6 +84,8 @@ pub struct Sources<'a> {
     pub plan: &'a Plan,
     /// What is published.
     pub publisher: &'a Publisher,
+    /// What replicas say.
+    pub replicas: &'a Replicas,
 }
 
 /// Every resource, readable or not.
@@ -118,6 +128,9 @@ fn subject<'a, K: Reported>(object: &Stored<K>, sources: Sources<'a>, call: &Cal
         instance: sources.plan.instance_of(object),
         problem: sources.plan.problem(object),
         tracks_enforcement: K::TRACKS_ENFORCEMENT,
+        provider_outside: resource
+            .filter(|resource| resource.is_outside())
+            .map(|resource| resource.name_any()),
         is_readable: resource.is_some(),
         reference: reference(object),
         call: Arc::clone(call),
@@ -140,7 +153,7 @@ impl Subject<'_> {
         let said = |(kind, said): &(ConditionType, super::Said)| {
             self.conditions.iter().any(|condition| {
                 condition.type_ == kind.name()
-                    && (condition.status == "True") == said.holds
+                    && condition.status == said.holds.name()
                     && condition.reason == said.reason.name()
                     && condition.message == said.message
                     && condition.observed_generation == Some(report.generation)
@@ -202,18 +215,45 @@ impl Reported for AuthProvider {
     conditions!();
 
     fn said(&self) -> BTreeMap<&'static str, Value> {
-        let said = self.status.as_ref().and_then(|status| status.redirect_uri.as_ref());
-        said.map(|uri| ("redirectUri", json!(uri))).into_iter().collect()
+        let Some(status) = &self.status else {
+            return BTreeMap::new();
+        };
+        let uri = status.redirect_uri.iter().map(|uri| ("redirectUri", json!(uri)));
+        let issuer = status.issuer.iter().map(|issuer| ("issuer", json!(issuer)));
+        uri.chain(issuer).collect()
     }
 
     fn more(&self, of: &Sources<'_>) -> BTreeMap<&'static str, Value> {
-        let instance = of.plan.instance_of(self).filter(|_| self.spec.is_elsewhere());
-        let uri = instance.map(|instance| {
+        let mut more = BTreeMap::new();
+        let Some(instance) = of.plan.instance_of(self) else {
+            return more;
+        };
+        if self.spec.is_elsewhere() {
             let public_url = instance.authd.spec.public_url.trim_end_matches('/');
-            format!("{public_url}/oauth/{}/callback", self.name_any())
-        });
-        uri.map(|uri| ("redirectUri", json!(uri))).into_iter().collect()
+            let uri = format!("{public_url}/oauth/{}/callback", self.name_any());
+            more.insert("redirectUri", json!(uri));
+        }
+        more.extend(issuer(self, instance, of).map(|issuer| ("issuer", json!(issuer))));
+        more
     }
+
+    fn is_outside(&self) -> bool {
+        self.spec.password.is_none()
+    }
+}
+
+/// The issuer that a provider says it is, as replicas heard it; while none has heard anything, what was written of this generation.
+fn issuer(provider: &AuthProvider, instance: &Instance, of: &Sources<'_>) -> Option<String> {
+    let published = of.publisher.published(instance)?;
+    let since = published.since(provider.metadata.uid.as_deref()?, &version_of(provider, None))?;
+    let fares = of.replicas.fares(instance, &provider.name_any(), since);
+    let heard = fares.iter().filter_map(|fares| fares.issuer.as_ref()).min();
+    let written = provider
+        .status
+        .as_ref()
+        .filter(|status| status.observed_generation == provider.metadata.generation)
+        .and_then(|status| status.issuer.as_ref());
+    heard.or(written).cloned()
 }
 
 impl Reported for RoleMapping {

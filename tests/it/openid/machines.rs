@@ -173,7 +173,8 @@ async fn whoever_runs_authd_is_told_why_keys_cannot_be_had_and_strangers_are_not
     let why = "`127.0.0.1` does not give its keys: it answers with status 403";
     let told = || {
         let log = machines.world.authd.log();
-        log.iter().filter(|line| line.contains(why)).count()
+        let is_it = |line: &&String| line.contains(why) && line.contains("its tokens are refused");
+        log.iter().filter(is_it).count()
     };
     wait::until("it is said", || async {
         if told() > 0 { Ok(()) } else { Err("nothing".to_owned()) }

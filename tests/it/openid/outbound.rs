@@ -54,7 +54,7 @@ fn j01_j02_j05_j12_an_issuer_that_no_provider_has_is_refused_when_it_is_written(
 
 #[tokio::test]
 async fn j01_j02_an_address_that_is_not_public_is_not_connected_to_unless_it_is_allowed() {
-    let sink = Sink::start().await;
+    let (sink, allowed) = (Sink::start().await, Sink::start().await);
     let port = sink.port;
     let rows = [
         ("loopback", format!("http://127.0.0.1:{port}")),
@@ -73,7 +73,7 @@ async fn j01_j02_an_address_that_is_not_public_is_not_connected_to_unless_it_is_
         .collect();
     let world = world(&format!(
         "{closed}{}",
-        provider("allowed", &format!("http://127.0.0.1:{port}"), "")
+        provider("allowed", &format!("http://127.0.0.1:{}", allowed.port), "")
     ))
     .await;
     for (name, issuer) in &rows {
@@ -88,7 +88,7 @@ async fn j01_j02_an_address_that_is_not_public_is_not_connected_to_unless_it_is_
     }
     assert_eq!(sink.connections(), 0, "J02: 0 outbound");
     window(&world).open(&format!("{PUBLIC}/oauth/allowed/login")).await;
-    assert!(sink.connections() > 0, "control: an allowed network is connected to");
+    assert!(allowed.connections() > 0, "control: an allowed network is connected to");
 }
 
 #[tokio::test]

@@ -137,6 +137,16 @@ impl Failure {
         }
     }
 
+    /// What is wrong, without what the server adds in its own words.
+    #[must_use]
+    pub fn in_our_words(&self) -> String {
+        let mut ours = self.clone();
+        if let Self::ApplicationBindRefused(said) | Self::SearchRefused(said) = &mut ours {
+            said.truncate(said.find(": ").unwrap_or(said.len()));
+        }
+        ours.to_string()
+    }
+
     /// Whether another server may do better.
     pub(super) fn is_of_the_server(&self) -> bool {
         matches!(

@@ -6,7 +6,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::attempt::Attempt;
-use super::{Error, Peer, redirect_uri, transport};
+use super::{Error, Peer, note_failure, redirect_uri, transport};
 use crate::app::App;
 use crate::login::again::Again;
 use crate::login::github;
@@ -56,7 +56,8 @@ pub async fn begin(app: &App, serving: &Serving, provider: &Provider, purpose: P
         github::authorize(settings, &attempt.state, &attempt.challenge(), &redirect_uri)?
     } else {
         let peer = app.relying.peer(provider)?;
-        let mut to = filled(app, serving, &peer, &attempt).await?;
+        let filled_out = filled(app, serving, &peer, &attempt).await;
+        let mut to = filled_out.inspect_err(|error| note_failure(app, &provider.name, error))?;
         if peer.is_dynamic() && is_forgotten(&peer, &to).await {
             app.store.forget_registration(&peer.name).await?;
             to = filled(app, serving, &peer, &attempt).await?;

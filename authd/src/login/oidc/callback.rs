@@ -106,6 +106,7 @@ pub enum Finished {
 /// They are not signed in; nothing was written.
 pub async fn finish(app: &App, serving: &Serving, provider: &Provider, coming: Coming<'_>) -> Result<Finished, Error> {
     let outcome = attempted(app, serving, provider, coming).await;
+    super::note(app, &provider.name, &outcome);
     if let Err(error) = &outcome
         && !matches!(error, Error::Arrival(_))
     {

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use crds::Reason;
 use http::{HeaderValue, header};
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -11,6 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
+use crate::health::Heard;
 use crate::outbound::{self, Outbound, Question};
 use crate::random::Random;
 
@@ -81,6 +83,17 @@ impl Error {
             Self::Refused => "Refused",
             Self::Malformed => "BadAnswer",
             Self::PrivateKey => "PrivateKey",
+        }
+    }
+
+    /// What it says of how the provider fares; `None`: it is about one code or token.
+    pub(super) fn heard(&self) -> Option<Heard> {
+        match self {
+            Self::Outbound(_) | Self::Status(_) | Self::Client => {
+                let reason = Reason::named(self.reason())?;
+                Some(Heard::NoTokens(reason, self.to_string()))
+            }
+            Self::Grant | Self::Refused | Self::Malformed | Self::PrivateKey => None,
         }
     }
 }

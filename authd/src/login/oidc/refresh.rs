@@ -43,6 +43,7 @@ pub async fn round(app: &App, serving: &Serving, provider: &str) -> Result<usize
         .for_each_concurrent(AT_ONCE, |grant| async move {
             let session = grant.session;
             let outcome = again(app, serving, grant).await;
+            super::note(app, provider, &outcome);
             settle(app, provider, session, outcome).await;
         })
         .await;
