@@ -31,6 +31,13 @@ fn folder(url: &str) -> Folder {
     with_secrets(&format!("{TOGETHER}{database}"), url)
 }
 
+/// The same, of an instance that asks providers again every second.
+pub fn folder_that_asks_again(url: &str) -> Folder {
+    let database = "  database: {postgresSecretRef: {name: shared, key: url}}\n";
+    let instance = format!("{TOGETHER}{database}").replace("sessions: {", "sessions: {revalidate: 1s, ");
+    with_secrets(&instance, url)
+}
+
 /// The same instance with a file of its own.
 pub fn file_folder() -> Folder {
     with_secrets(TOGETHER, "")

@@ -1,9 +1,10 @@
 // A certified OpenID provider (panva's oidc-provider) on a free port of loopback. Its one argument says what it knows:
-// { modules, name, users, clients, initialAccessToken, lifetimes }. The first line that it writes is { issuer }.
+// { modules, name, users, clients, initialAccessToken, lifetimes, tls }. The first line that it writes is { issuer }.
 // Below /_control a story changes users, keys and luck; see openid.rs for the words.
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import dns from 'node:dns';
 import { createServer } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
@@ -14,6 +15,7 @@ const [{ Provider }, { createMemoryAdapter }] = await Promise.all([part('index.j
 const users = new Map(Object.entries(story.users));
 const fault = { path: null, status: 0, delay: 0, left: 0 };
 const seen = [];
+const refused = [];
 const registered = new Set();
 const adapter = createMemoryAdapter();
 const cookieKeys = [randomBytes(16).toString('hex')];
@@ -30,10 +32,10 @@ const signingKey = (alg) => {
   return { ...privateKey.export({ format: 'jwk' }), alg, use: 'sig', kid: randomBytes(6).toString('hex') };
 };
 
-const server = createServer();
+const server = story.tls ? createSecureServer(story.tls) : createServer();
 await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });
 const { port } = server.address();
-const issuer = `http://127.0.0.1:${port}`;
+const issuer = `${story.tls ? 'https' : 'http'}://127.0.0.1:${port}`;
 
 const configuration = (keys) => ({
   adapter,
@@ -89,6 +91,7 @@ let answer;
 const serve = () => {
   provider = new Provider(issuer, configuration(keys));
   provider.on('server_error', (_, error) => console.error('server_error', error));
+  provider.on('grant.error', (_, error) => refused.push(error.message));
   provider.on('backchannel.error', (_, error) => console.error('backchannel.error', error.message));
   provider.on('registration_create.success', (_, client) => registered.add(client.clientId));
   answer = provider.callback();
@@ -122,6 +125,7 @@ const control = {
     registered.clear();
   },
   'GET seen': async () => seen,
+  'GET refused': async () => refused,
 };
 
 server.on('request', async (request, response) => {

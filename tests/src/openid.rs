@@ -41,7 +41,8 @@ impl OpenId {
         Self::with(name, clients, &json!({})).await
     }
 
-    /// As [`OpenId::start`], with more that the script knows: `initialAccessToken`, `lifetimes` in seconds.
+    /// As [`OpenId::start`], with more that the script knows: `initialAccessToken`, `lifetimes` in seconds, and `tls` with `cert` and
+    /// `key` in PEM.
     ///
     /// # Panics
     /// It does not start.
@@ -138,6 +139,15 @@ impl OpenId {
     pub async fn seen(&self) -> Vec<String> {
         let seen = get(format!("{}/_control/seen", self.issuer)).send().await;
         serde_json::from_str(&seen.body).expect("the provider lists what it saw")
+    }
+
+    /// Why its token endpoint gave no tokens, each time that it did not.
+    ///
+    /// # Panics
+    /// It does not answer.
+    pub async fn refused(&self) -> Vec<String> {
+        let refused = get(format!("{}/_control/refused", self.issuer)).send().await;
+        serde_json::from_str(&refused.body).expect("the provider lists what it refused")
     }
 
     /// How often it was asked for `line`, such as `POST /token`.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
@@ -10,7 +11,7 @@ use aws_lc_rs::signature::{
 };
 use aws_lc_rs::{digest, hmac};
 use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -145,6 +146,21 @@ impl Key {
         };
         put_all(&mut jwk, json!({"kid": self.id, "alg": self.algorithm(), "use": "sig"}));
         jwk
+    }
+
+    /// Its private half in PKCS #8, as PEM.
+    ///
+    /// # Panics
+    /// It has none.
+    #[must_use]
+    pub fn pem(&self) -> String {
+        let bytes = match &self.pair {
+            Pair::Rsa(pair) => AsDer::<Pkcs8V1Der<'_>>::as_der(pair).map(|der| der.as_ref().to_vec()),
+            Pair::P256(pair) => pair.to_pkcs8v1().map(|document| document.as_ref().to_vec()),
+            Pair::Shared(_) | Pair::Nothing => panic!("a {} key has no private half", self.algorithm()),
+        };
+        let text = BASE64_STANDARD.encode(bytes.expect("keys can be written"));
+        format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n")
     }
 
     /// The header that fits.
