@@ -92,6 +92,8 @@ mod replica;
 #[cfg(test)]
 mod robustness;
 #[cfg(test)]
+mod rules;
+#[cfg(test)]
 mod sessions;
 #[cfg(test)]
 mod signing_keys;

@@ -450,6 +450,32 @@ async fn f40_f41_what_somebody_damaged_or_put_back_is_whole_again() {
 }
 
 #[tokio::test]
+async fn k16_what_a_mapping_granted_goes_though_it_went_while_nobody_looked() {
+    let (story, mut operator) = Story::with_the_instance().await;
+    let grants = |engine: &policy::Engine| {
+        let ann = policy::engine::Claims([("email".to_owned(), vec!["ann@example.com".to_owned()])].into());
+        let admission = engine.admit("accounts", &ann, policy::engine::AccountRole::Pending);
+        matches!(admission, policy::engine::Admission::Admitted { roles, .. } if roles.contains("operator"))
+    };
+    story
+        .apply(
+            "{apiVersion: authd.dev/v1alpha1, kind: RoleMapping, metadata: {name: all, namespace: HOME}, spec: {providerRef: {name: \
+             accounts}, roles: [{role: operator, whenAny: [{claim: email, equals: ann@example.com}]}], onNoMatch: Keep}}",
+        )
+        .await;
+    story.publishes("K16 control: the right", grants).await;
+    operator.kill();
+    story.kubectl(&["delete", "rolemapping", "all"]).await;
+    let begun = Instant::now();
+    operator.restart().await;
+    operator.ready().await;
+    story.publishes("K16: no right", |engine| !grants(engine)).await;
+    println!("K16: the right was gone {:?} after the operator began", begun.elapsed());
+    story.settled(&operator).await;
+    story.publishes("K16: it stays gone", |engine| !grants(engine)).await;
+}
+
+#[tokio::test]
 async fn f27_a_namespace_that_goes_takes_everything_along() {
     let (story, _operator) = Story::with_the_instance().await;
     let keys: String = (0..60)
