@@ -103,16 +103,17 @@ impl Store {
         Ok(gone)
     }
 
-    /// The e-mail address of each account that is signed in, and from where, the one used last first.
+    /// The e-mail address of each account that is signed in, and from where, the one used last first; of very many sessions the
+    /// newest.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn addresses_in_use(&self, now: Timestamp) -> Result<Vec<(String, IpAddr)>, Error> {
-        let query = sql(
-            "SELECT users.email, sessions.client_address FROM sessions JOIN users ON users.id = sessions.user_id
-             WHERE sessions.expires_at IS NULL OR sessions.expires_at > $1
-             GROUP BY users.email, sessions.client_address ORDER BY MAX(sessions.last_seen_at) DESC LIMIT $2",
-        );
+        let query = sql("SELECT users.email, newest.client_address FROM (
+                 SELECT user_id, client_address, last_seen_at FROM sessions WHERE expires_at IS NULL OR expires_at > $1
+                 ORDER BY id DESC LIMIT $2) AS newest
+             JOIN users ON users.id = newest.user_id
+             GROUP BY users.email, newest.client_address ORDER BY MAX(newest.last_seen_at) DESC");
         let rows: Vec<Use> = query.bind(now).bind(MOST).fetch_all(&self.readers).await?;
         Ok(rows
             .into_iter()

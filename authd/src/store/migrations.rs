@@ -19,6 +19,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (8, "by_provider", include_str!("migrations/0008_by_provider.sql")),
     (9, "acts", include_str!("migrations/0009_acts.sql")),
     (10, "signing_keys", include_str!("migrations/0010_signing_keys.sql")),
+    (11, "by_group", include_str!("migrations/0011_by_group.sql")),
 ];
 
 /// Every migration, ready to be applied.

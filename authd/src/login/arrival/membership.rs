@@ -29,7 +29,7 @@ pub(in crate::login) async fn groups(
     let known = if sync.create {
         Vec::new()
     } else {
-        app.store.known_groups().await?
+        app.store.known_groups(named).await?
     };
     let granted = |group: &str| {
         let is_it = |granted: &Granted| matches!(granted, Granted::Group(name) if name == group);

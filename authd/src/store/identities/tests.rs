@@ -185,3 +185,19 @@ async fn every_text_survives_as_it_was_given() {
         );
     }
 }
+
+#[tokio::test]
+async fn of_groups_that_are_named_those_with_members_are_known() {
+    let fixture = fixture().await;
+    let user = fixture.user("ann@example.com").await.id;
+    let awkward: Vec<String> = AWKWARD.iter().map(|text| (*text).to_owned()).collect();
+    let store = &fixture.store;
+    store.set_membership(user, "manual", &awkward).await.unwrap();
+    let mut named: Vec<String> = (0..NAMED_AT_ONCE).map(|number| format!("group {number}")).collect();
+    named.extend(awkward.clone());
+    let (mut known, mut expected) = (store.known_groups(&named).await.unwrap(), awkward);
+    known.sort();
+    expected.sort();
+    assert_eq!(known, expected);
+    assert_eq!(store.known_groups(&[]).await.unwrap(), [""; 0]);
+}
