@@ -7,16 +7,6 @@ use tests::world::{PASSWORD, Person, Shared, World};
 
 static SHARED: Shared = Shared::new();
 
-/// An attempt that comes through the proxy from an address.
-async fn attempt(world: &World, address: &str, email: &str, password: &str) -> Answer {
-    let body = json!({"email": email, "password": password});
-    post(world.auths("signin"))
-        .header("x-forwarded-for", address)
-        .json(&body)
-        .send()
-        .await
-}
-
 async fn change(world: &World, person: &Person, old: &str, new: &str) -> Answer {
     let body = json!({"password": old, "new_password": new});
     post(world.auths("update/password"))
@@ -222,13 +212,9 @@ async fn f10_f14_acceptance_128_guesses_are_counted_also_in_parallel() {
     let answers = futures::future::join_all((0..40).map(|number| {
         let world = &world;
         async move {
-            attempt(
-                world,
-                &format!("203.0.113.{number}"),
-                "admin@example.com",
-                "not the right one",
-            )
-            .await
+            world
+                .try_password_from(&format!("203.0.113.{number}"), "admin@example.com", "not the right one")
+                .await
         }
     }))
     .await;
@@ -238,13 +224,9 @@ async fn f10_f14_acceptance_128_guesses_are_counted_also_in_parallel() {
         "F14: {:?}",
         answers.iter().map(|a| a.status).collect::<Vec<_>>()
     );
-    let limited = attempt(
-        &world,
-        "203.0.113.99",
-        "admin@example.com",
-        tests::resources::ADMIN_PASSWORD,
-    )
-    .await;
+    let limited = world
+        .try_password_from("203.0.113.99", "admin@example.com", tests::resources::ADMIN_PASSWORD)
+        .await;
     assert_eq!(limited.status, 429, "F10: the right password is not tried either");
     let wait: u64 = limited.header("retry-after").parse().unwrap_or_default();
     assert!((1..=180).contains(&wait), "acceptance 128: {:?}", limited.headers);
@@ -275,20 +257,22 @@ async fn f10_f12_acceptance_128_a_crash_forgets_no_failure() {
     let (admin, right) = ("admin@example.com", tests::resources::ADMIN_PASSWORD);
     for number in 0..4 {
         let from = format!("203.0.113.{number}");
-        let answer = attempt(&world, &from, admin, "not the right one").await;
+        let answer = world.try_password_from(&from, admin, "not the right one").await;
         assert_eq!(answer.status, 400, "control: {number} failed before");
-        let one_address = attempt(&world, "203.0.113.9", &format!("u{number}@example.com"), right).await;
+        let one_address = world
+            .try_password_from("203.0.113.9", &format!("u{number}@example.com"), right)
+            .await;
         assert_eq!(one_address.status, 400, "control: {number} failed before");
         world.authd.kill();
         world.start_again().await;
     }
-    let limited = attempt(&world, "203.0.113.99", admin, right).await;
+    let limited = world.try_password_from("203.0.113.99", admin, right).await;
     assert_eq!(limited.status, 429, "F10: the account");
     let wait: u64 = limited.header("retry-after").parse().unwrap_or_default();
     assert!((1..=180).contains(&wait), "acceptance 128: {:?}", limited.headers);
-    let limited = attempt(&world, "203.0.113.9", "u9@example.com", right).await;
+    let limited = world.try_password_from("203.0.113.9", "u9@example.com", right).await;
     assert_eq!(limited.status, 429, "F12: the address");
-    let other = attempt(&world, "203.0.113.99", "u9@example.com", right).await;
+    let other = world.try_password_from("203.0.113.99", "u9@example.com", right).await;
     assert_eq!(other.status, 400, "control: another account from another address");
 }
 
@@ -298,29 +282,26 @@ async fn f12_acceptance_130_one_address_is_limited_over_all_accounts() {
     let mut seen = Vec::new();
     for number in 0..17 {
         seen.push(
-            attempt(
-                &world,
-                "2001:db8:1:2::1",
-                &format!("u{number}@example.com"),
-                "not the right one",
-            )
-            .await
-            .status,
+            world
+                .try_password_from(
+                    "2001:db8:1:2::1",
+                    &format!("u{number}@example.com"),
+                    "not the right one",
+                )
+                .await
+                .status,
         );
     }
     assert_eq!((seen[14], seen[15]), (400, 429), "F12 {seen:?}");
-    let neighbour = attempt(&world, "2001:db8:1:2:3:4:5:6", "u99@example.com", "not the right one")
+    let neighbour = world
+        .try_password_from("2001:db8:1:2:3:4:5:6", "u99@example.com", "not the right one")
         .await
         .status;
     assert_eq!(neighbour, 429, "F12: the same /64");
-    let other = attempt(
-        &world,
-        "2001:db8:1:3::1",
-        "admin@example.com",
-        tests::resources::ADMIN_PASSWORD,
-    )
-    .await
-    .status;
+    let other = world
+        .try_password_from("2001:db8:1:3::1", "admin@example.com", tests::resources::ADMIN_PASSWORD)
+        .await
+        .status;
     assert_eq!(other, 200, "control: another network");
 }
 

@@ -28,33 +28,19 @@ const TOGETHER: &str = "  rateLimits: {signIn: {limit: 10000, window: 3m}}
 /// The resources of replicas that have the database at this URL.
 fn folder(url: &str) -> Folder {
     let database = "  database: {postgresSecretRef: {name: shared, key: url}}\n";
-    with_secrets(&format!("{TOGETHER}{database}"), url)
+    Folder::shared(&format!("{TOGETHER}{database}"), &[("url", url)])
 }
 
 /// The same, of an instance that asks providers again every second.
 pub fn folder_that_asks_again(url: &str) -> Folder {
     let database = "  database: {postgresSecretRef: {name: shared, key: url}}\n";
     let instance = format!("{TOGETHER}{database}").replace("sessions: {", "sessions: {revalidate: 1s, ");
-    with_secrets(&instance, url)
+    Folder::shared(&instance, &[("url", url)])
 }
 
 /// The same instance with a file of its own.
 pub fn file_folder() -> Folder {
-    with_secrets(TOGETHER, "")
-}
-
-fn with_secrets(more: &str, url: &str) -> Folder {
-    let folder = Folder::usual(more);
-    let secret = json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "shared", "namespace": "demo" },
-        "stringData": {
-            "tokens": "a sample of what tokens are signed with",
-            "encryption": "a sample of what is sealed with, by all",
-            "url": url,
-        },
-    });
-    folder.write("shared.yaml", &secret.to_string());
-    folder
+    Folder::shared(TOGETHER, &[])
 }
 
 pub async fn replica(url: &str) -> World {

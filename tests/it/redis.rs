@@ -8,7 +8,6 @@ mod start;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use serde_json::json;
 use tests::http::{Answer, get, post};
 use tests::postgres::Postgres;
 use tests::redis::Redis;
@@ -23,25 +22,14 @@ const TOGETHER: &str = "  rateLimits: {signIn: {limit: 5, window: 10m}}
   database: {postgresSecretRef: {name: shared, key: url}}
 ";
 
-/// The resources of replicas of the database that hear of each other by this Redis, with more fields of `redis`.
-fn folder(database: &str, redis: &str, more: &str) -> Folder {
-    let named = format!("  redis: {{secretRef: {{name: shared, key: redis}}{more}}}\n");
-    let folder = Folder::usual(&format!("{TOGETHER}{named}"));
-    let secret = json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "shared", "namespace": "demo" },
-        "stringData": {
-            "tokens": "a sample of what tokens are signed with",
-            "encryption": "a sample of what is sealed with, by all",
-            "url": database,
-            "redis": redis,
-        },
-    });
-    folder.write("shared.yaml", &secret.to_string());
-    folder
+/// The resources of replicas of the database that hear of each other by this Redis.
+fn folder(database: &str, redis: &str) -> Folder {
+    let named = "  redis: {secretRef: {name: shared, key: redis}}\n";
+    Folder::shared(&format!("{TOGETHER}{named}"), &[("url", database), ("redis", redis)])
 }
 
 async fn replica(database: &str, redis: &str) -> World {
-    World::of(folder(database, redis, "")).await
+    World::of(folder(database, redis)).await
 }
 
 /// A replica that uses the Redis.
@@ -49,6 +37,20 @@ async fn connected(database: &str, redis: &str) -> World {
     let world = replica(database, redis).await;
     answers(&world, true).await;
     world
+}
+
+/// A database, with its server.
+struct Database {
+    url: String,
+    _server: Postgres,
+}
+
+/// Two replicas of a database of their own that use the Redis.
+async fn two(redis: &str) -> (Database, [World; 2]) {
+    let server = Postgres::start().await;
+    let url = server.database();
+    let replicas = [connected(&url, redis).await, connected(&url, redis).await];
+    (Database { url, _server: server }, replicas)
 }
 
 /// A line of the metrics; 0 where it is not there yet.
@@ -77,14 +79,20 @@ fn said(world: &World, text: &str) -> usize {
     world.authd.log().iter().filter(|line| line.contains(text)).count()
 }
 
-/// An attempt to sign in that comes through the proxy from an address.
-async fn attempt(world: &World, address: &str, email: &str, password: &str) -> Answer {
-    let body = json!({"email": email, "password": password});
-    post(world.auths("signin"))
-        .header("x-forwarded-for", address)
-        .json(&body)
-        .send()
-        .await
+/// Waits until the log says that Redis is not used, and why.
+async fn refused(world: &World, why: &str) {
+    wait::until("it is said why Redis is not used", || {
+        let lines = world.authd.log();
+        let is_told = |line: &String| line.contains("Redis does not answer") && line.contains(why);
+        async move {
+            if lines.iter().any(is_told) {
+                Ok(())
+            } else {
+                Err(format!("{why}: {lines:?}"))
+            }
+        }
+    })
+    .await;
 }
 
 /// An address in a network that nobody else comes from.
@@ -96,7 +104,7 @@ fn elsewhere() -> String {
 
 /// A wrong guess from somewhere else, and what it is answered with.
 async fn guess(world: &World, email: &str) -> Answer {
-    attempt(world, &elsewhere(), email, "not the right one").await
+    world.try_password_from(&elsewhere(), email, "not the right one").await
 }
 
 /// Guesses at an account at these replicas in turn: how many are looked at before they are too many.
@@ -146,13 +154,9 @@ async fn looked_at_together(worlds: &[&World], name: &str) -> usize {
 
 #[tokio::test]
 async fn failed_guesses_are_counted_by_all_replicas_together() {
-    let (postgres, redis) = (Postgres::start().await, Redis::start().await);
-    let database = postgres.database();
-    let (one, other, third) = (
-        connected(&database, &redis.url()).await,
-        connected(&database, &redis.url()).await,
-        connected(&database, &redis.url()).await,
-    );
+    let redis = Redis::start().await;
+    let (database, [one, other]) = two(&redis.url()).await;
+    let third = connected(&database.url, &redis.url()).await;
     let worlds = [&one, &other, &third];
     assert_eq!(looked_at_together(&worlds, "nobody").await, 5, "an account");
 
@@ -162,7 +166,7 @@ async fn failed_guesses_are_counted_by_all_replicas_together() {
         for (turn, world) in worlds.iter().cycle().take(12).enumerate() {
             let email = format!("somebody-{number}-{turn}@example.com");
             let address = &addresses[turn % addresses.len()];
-            tried += usize::from(attempt(world, address, &email, "wrong password").await.status == 400);
+            tried += usize::from(world.try_password_from(address, &email, "wrong password").await.status == 400);
         }
         tried
     };
@@ -194,7 +198,7 @@ async fn failed_guesses_are_counted_by_all_replicas_together() {
     for (status, seconds) in waits.await {
         assert!(status == 429 && (1..=600).contains(&seconds), "{status} {seconds}");
     }
-    let here = attempt(&third, "127.0.0.1", &ann.email, PASSWORD).await;
+    let here = third.try_password_from("127.0.0.1", &ann.email, PASSWORD).await;
     assert_eq!(here.status, 200, "{}", here.body);
 
     let keys = redis.says(&["KEYS", "*"]);
@@ -211,19 +215,15 @@ async fn failed_guesses_are_counted_by_all_replicas_together() {
 
 #[tokio::test]
 async fn who_signs_in_at_one_replica_is_forgiven_by_all() {
-    let (postgres, redis) = (Postgres::start().await, Redis::start().await);
-    let database = postgres.database();
-    let (one, other) = (
-        connected(&database, &redis.url()).await,
-        connected(&database, &redis.url()).await,
-    );
+    let redis = Redis::start().await;
+    let (_database, [one, other]) = two(&redis.url()).await;
     let worlds = [&one, &other];
     let looked_at = undisturbed(&worlds, async |number| {
         let ann = one.person(&format!("ann-{number}"), "user").await;
         for _ in 0..4 {
             assert_eq!(guess(&one, &ann.email).await.status, 400);
         }
-        let signed_in = attempt(&one, &elsewhere(), &ann.email, PASSWORD).await;
+        let signed_in = one.try_password_from(&elsewhere(), &ann.email, PASSWORD).await;
         assert_eq!(signed_in.status, 200, "{}", signed_in.body);
         guesses_until_limited(&[&other], &ann.email).await
     });
@@ -232,12 +232,8 @@ async fn who_signs_in_at_one_replica_is_forgiven_by_all() {
 
 #[tokio::test]
 async fn what_one_replica_ends_the_other_hears_at_once() {
-    let (postgres, redis) = (Postgres::start().await, Redis::start().await);
-    let database = postgres.database();
-    let (one, other) = (
-        connected(&database, &redis.url()).await,
-        connected(&database, &redis.url()).await,
-    );
+    let redis = Redis::start().await;
+    let (_database, [one, other]) = two(&redis.url()).await;
     // The rounds of every half second find some of it first; none of what hints are there for.
     wait::until("the other replica hears by a hint", || async {
         let person = one.admin().await;

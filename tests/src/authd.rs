@@ -58,6 +58,26 @@ pub fn run(arguments: &[&str]) -> Output {
         .expect("the program can be started")
 }
 
+/// What it says when it does not start with these resources and this data.
+///
+/// # Panics
+/// It starts.
+#[must_use]
+pub fn refusal(resources: &Path, data: &Path, more: &[&str]) -> String {
+    let mut command = Command::new(program());
+    command
+        .args(["serve", "--resources"])
+        .arg(resources)
+        .arg("--data")
+        .arg(data);
+    for listener in ["--public", "--verify", "--grpc", "--admin"] {
+        command.args([listener, "127.0.0.1:0"]);
+    }
+    let ended = command.args(more).output().expect("the program can be started");
+    assert!(!ended.status.success(), "it started");
+    String::from_utf8_lossy(&ended.stderr).into_owned()
+}
+
 impl Authd {
     /// Starts it with a folder of resources and waits until it is ready.
     ///

@@ -1,7 +1,9 @@
 //! The resources that most stories begin with, and the folder that holds them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
 use tempfile::TempDir;
 
 /// The password of the administrator.
@@ -110,6 +112,23 @@ impl Folder {
         folder.write("authd.yaml", &instance(more));
         folder.write("rest.yaml", REST);
         folder.write("policies.yaml", POLICIES);
+        folder
+    }
+
+    /// The same for replicas that are one instance, with a Secret `shared`: what `tokens` are signed with, a key of `encryption`, and
+    /// more.
+    #[must_use]
+    pub fn shared(more: &str, secrets: &[(&str, &str)]) -> Self {
+        let common = [
+            ("tokens", "a sample of what tokens are signed with"),
+            ("encryption", "a sample of what is sealed with, by all"),
+        ];
+        let values: BTreeMap<_, _> = common.iter().chain(secrets).copied().collect();
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "shared", "namespace": "demo" }, "stringData": values,
+        });
+        let folder = Self::usual(more);
+        folder.write("shared.yaml", &secret.to_string());
         folder
     }
 

@@ -154,6 +154,13 @@ impl World {
             .await
     }
 
+    /// An attempt to sign in that comes through the proxy from an address.
+    pub async fn try_password_from(&self, address: &str, email: &str, password: &str) -> Answer {
+        let body = json!({"email": email, "password": password});
+        let attempt = post(self.auths("signin")).header("x-forwarded-for", address);
+        attempt.json(&body).send().await
+    }
+
     /// Signs somebody in.
     pub async fn sign_in(&self, email: &str, password: &str) -> Person {
         let answer = self.try_password(email, password).await.expect("sign in", 200);

@@ -10,7 +10,7 @@ use tests::resources::Folder;
 use tests::wait;
 use tests::world::{PASSWORD, Person, World};
 
-use super::{TOGETHER, check, heard, with_secrets};
+use super::{TOGETHER, check, heard};
 
 /// The resources of replicas that sign with keys of their own, with these limits of sessions.
 fn folder(url: &str, sessions: &str) -> Folder {
@@ -19,7 +19,7 @@ fn folder(url: &str, sessions: &str) -> Folder {
     assert_ne!(own_keys, TOGETHER, "control");
     let limited = own_keys.replace("sessions: {maxPerUser: 1000}", sessions);
     let database = "  database: {postgresSecretRef: {name: shared, key: url}}\n";
-    with_secrets(&format!("{limited}{database}"), url)
+    Folder::shared(&format!("{limited}{database}"), &[("url", url)])
 }
 
 async fn replica(url: &str) -> World {

@@ -12,14 +12,7 @@ use super::{check, folder, replica};
 fn refusal(url: &str, more: &[&str]) -> String {
     let data = tempfile::tempdir().expect("a temporary folder can be made");
     let folder = folder(url);
-    let mut arguments = vec!["serve", "--resources", text(folder.path()), "--data", text(data.path())];
-    for listener in ["--public", "--verify", "--grpc", "--admin"] {
-        arguments.extend([listener, "127.0.0.1:0"]);
-    }
-    arguments.extend(more);
-    let ended = authd::run(&arguments);
-    assert!(!ended.status.success(), "it started with {url}");
-    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    let said = authd::refusal(folder.path(), data.path(), more);
     assert!(
         !said.contains("sample%20of") && !said.contains(PASSWORD),
         "the password is shown: {said}"

@@ -3,18 +3,19 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tests::http::post;
-use tests::postgres::Postgres;
 use tests::redis::{Cluster, Sentinels};
 use tests::resources::ADMIN_PASSWORD;
 use tests::wait;
 use tests::world::World;
 
-use super::{answers, attempt, connected, looked_at_together};
+use super::{answers, looked_at_together, two};
 
 /// Signs in at one replica, is let in by the other, and signs out there, until it is enough.
 async fn come_and_go(one: &World, other: &World, rounds: &AtomicUsize, enough: &AtomicBool) {
     while !enough.load(Ordering::Relaxed) {
-        let admin = attempt(one, "203.0.113.1", "admin@example.com", ADMIN_PASSWORD).await;
+        let admin = one
+            .try_password_from("203.0.113.1", "admin@example.com", ADMIN_PASSWORD)
+            .await;
         assert_eq!(admin.status, 200, "{}", admin.body);
         let token = admin.text("token");
         assert_eq!(other.me(&token).await, 200);
@@ -68,12 +69,8 @@ async fn survive(one: &World, other: &World, killed: impl Future<Output = ()>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_master_is_used_once_sentinels_have_made_one() {
-    let (postgres, mut redis) = (Postgres::start().await, Sentinels::start().await);
-    let database = postgres.database();
-    let (one, other) = (
-        connected(&database, &redis.url()).await,
-        connected(&database, &redis.url()).await,
-    );
+    let mut redis = Sentinels::start().await;
+    let (_database, [one, other]) = two(&redis.url()).await;
     survive(&one, &other, async {
         let port = redis.master().port;
         redis.kill_master();
@@ -86,12 +83,8 @@ async fn another_master_is_used_once_sentinels_have_made_one() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_node_is_used_once_the_cluster_has_made_it_a_master() {
-    let (postgres, mut redis) = (Postgres::start().await, Cluster::start().await);
-    let database = postgres.database();
-    let (one, other) = (
-        connected(&database, &redis.url()).await,
-        connected(&database, &redis.url()).await,
-    );
+    let mut redis = Cluster::start().await;
+    let (_database, [one, other]) = two(&redis.url()).await;
     survive(&one, &other, async {
         redis.kill_owner();
         redis.owned().await;

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::{
-    answers, attempt, connected, guess, guesses_until_limited, looked_at_together, metric, replica, said, undisturbed,
+    answers, guess, guesses_until_limited, looked_at_together, metric, refused, replica, said, two, undisturbed,
 };
 
 /// Signing in and out work, what is ended is refused by the other, and each replica limits guesses by itself.
@@ -55,12 +55,8 @@ async fn is_used_again(one: &World, other: &World, when: &str) {
 
 #[tokio::test]
 async fn while_redis_is_down_each_replica_counts_by_itself_and_revocations_hold() {
-    let (postgres, mut redis) = (Postgres::start().await, Redis::start().await);
-    let database = postgres.database();
-    let (one, other) = (
-        connected(&database, &redis.url()).await,
-        connected(&database, &redis.url()).await,
-    );
+    let mut redis = Redis::start().await;
+    let (database, [one, other]) = two(&redis.url()).await;
     redis.kill();
     answers(&one, false).await;
     answers(&other, false).await;
@@ -79,7 +75,7 @@ async fn while_redis_is_down_each_replica_counts_by_itself_and_revocations_hold(
     );
 
     // A replica that starts meanwhile is as good.
-    let third = replica(&database, &redis.url()).await;
+    let third = replica(&database.url, &redis.url()).await;
     goes_on(&third, &one, "down and started").await;
 
     redis.start_again().await;
@@ -89,13 +85,12 @@ async fn while_redis_is_down_each_replica_counts_by_itself_and_revocations_hold(
 
 #[tokio::test]
 async fn a_redis_that_is_silent_or_slow_holds_nobody_up() {
-    let (postgres, redis) = (Postgres::start().await, Redis::start().await);
+    let redis = Redis::start().await;
     let relay = Relay::to(redis.port).await;
-    let database = postgres.database();
-    let url = redis
+    let relayed = redis
         .url()
         .replace(&redis.port.to_string(), &relay.address.port().to_string());
-    let (one, other) = (connected(&database, &url).await, connected(&database, &url).await);
+    let (_database, [one, other]) = two(&relayed).await;
 
     // Connections stay open, and nothing passes.
     relay.set(Passage::Stalled);
@@ -120,12 +115,8 @@ async fn a_redis_that_is_silent_or_slow_holds_nobody_up() {
 
 #[tokio::test]
 async fn a_redis_that_was_emptied_forgets_no_revocation_and_no_replica_its_limits() {
-    let (postgres, redis) = (Postgres::start().await, Redis::start().await);
-    let database = postgres.database();
-    let (one, other) = (
-        connected(&database, &redis.url()).await,
-        connected(&database, &redis.url()).await,
-    );
+    let redis = Redis::start().await;
+    let (_database, [one, other]) = two(&redis.url()).await;
     let (ended, kept) = (one.admin().await, one.admin().await);
     assert_eq!(guesses_until_limited(&[&one], "ann@example.com").await, 5);
     assert_eq!(post(one.auths("signout")).bearer(&ended.token).send().await.status, 200);
@@ -152,12 +143,8 @@ async fn a_redis_that_was_emptied_forgets_no_revocation_and_no_replica_its_limit
 
 #[tokio::test]
 async fn other_things_under_our_names_and_beside_them_are_left_alone() {
-    let (postgres, redis) = (Postgres::start().await, Redis::start().await);
-    let database = postgres.database();
-    let (one, other) = (
-        connected(&database, &redis.url()).await,
-        connected(&database, &redis.url()).await,
-    );
+    let redis = Redis::start().await;
+    let (_database, [one, other]) = two(&redis.url()).await;
     assert_eq!(redis.says(&["SET", "somebody:else", "theirs"]), "OK");
     assert_eq!(redis.says(&["SET", "authd:limits", "theirs"]), "OK");
     undisturbed(&[&one], async |_| guess(&one, "ann@example.com").await).await;
@@ -201,12 +188,8 @@ async fn other_things_under_our_names_and_beside_them_are_left_alone() {
 
 #[tokio::test]
 async fn a_redis_that_takes_nothing_is_one_that_is_away() {
-    let (postgres, redis) = (Postgres::start().await, Redis::start().await);
-    let database = postgres.database();
-    let (one, other) = (
-        connected(&database, &redis.url()).await,
-        connected(&database, &redis.url()).await,
-    );
+    let redis = Redis::start().await;
+    let (_database, [one, other]) = two(&redis.url()).await;
     for (when, name, wrong, right) in [
         ("full", "maxmemory", "1", "0"),
         ("without replicas", "min-replicas-to-write", "1", "0"),
@@ -272,22 +255,15 @@ async fn a_server_that_lies_is_not_used_and_lets_nobody_in() {
     ] {
         let (port, _serving) = liar(bytes).await;
         let world = replica(&database, &format!("redis://authd:{PASSWORD}@127.0.0.1:{port}")).await;
-        wait::until("it is said that it is not used", || {
-            let lines = world.authd.log();
-            async move {
-                let told = lines
-                    .iter()
-                    .any(|line| line.contains("Redis does not answer") && line.contains(expected));
-                told.then_some(()).ok_or_else(|| format!("{when}: {lines:?}"))
-            }
-        })
-        .await;
+        refused(&world, expected).await;
         assert_eq!(
             guesses_until_limited(&[&world], &format!("{when}@example.com")).await,
             5,
             "{when}"
         );
-        let admin = attempt(&world, "203.0.113.1", "admin@example.com", ADMIN_PASSWORD).await;
+        let admin = world
+            .try_password_from("203.0.113.1", "admin@example.com", ADMIN_PASSWORD)
+            .await;
         assert_eq!(admin.status, 200, "{when}: {}", admin.body);
     }
     // It says yes to everything: which is none of the answers that are expected, and this replica's limits hold.

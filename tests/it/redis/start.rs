@@ -8,10 +8,9 @@ use tests::ldap::Authority;
 use tests::postgres::Postgres;
 use tests::redis::{PASSWORD, RIGHTS, Redis};
 use tests::resources::ADMIN_PASSWORD;
-use tests::wait;
 use tests::world::World;
 
-use super::{answers, folder, guesses_until_limited, said};
+use super::{answers, folder, guesses_until_limited, refused, said};
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("temporary folders have plain names")
@@ -20,14 +19,7 @@ fn text(path: &Path) -> &str {
 /// What authd says when it does not start.
 fn refusal(resources: &Path, more: &[&str]) -> String {
     let data = tempfile::tempdir().expect("a temporary folder can be made");
-    let mut arguments = vec!["serve", "--resources", text(resources), "--data", text(data.path())];
-    for listener in ["--public", "--verify", "--grpc", "--admin"] {
-        arguments.extend([listener, "127.0.0.1:0"]);
-    }
-    arguments.extend(more);
-    let ended = authd::run(&arguments);
-    assert!(!ended.status.success(), "it started");
-    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    let said = authd::refusal(resources, data.path(), more);
     assert!(!said.contains("canary"), "the password is shown: {said}");
     said
 }
@@ -35,14 +27,14 @@ fn refusal(resources: &Path, more: &[&str]) -> String {
 #[tokio::test]
 async fn a_url_that_is_none_is_told_with_what_would_be_right() {
     let postgres = Postgres::start().await;
-    let named = folder(&postgres.database(), "redis://authd:canary@one,two", "");
+    let named = folder(&postgres.database(), "redis://authd:canary@one,two");
     let said = refusal(named.path(), &[]);
     assert!(
         said.contains("spec.redis.secretRef") && said.contains("exactly one"),
         "{said}"
     );
 
-    let good = folder(&postgres.database(), "redis://127.0.0.1:1", "");
+    let good = folder(&postgres.database(), "redis://127.0.0.1:1");
     let said = refusal(good.path(), &["--redis", "http://authd:canary@127.0.0.1"]);
     assert!(
         said.contains("the URL of the Redis") && said.contains("redis+sentinel://"),
@@ -68,7 +60,7 @@ async fn a_server_is_believed_by_its_certificate_and_a_user_by_the_password() {
 
     let with = async |url: &str, more: &[&str]| {
         let (folder, data) = (
-            folder(&database, "redis://127.0.0.1:1", ""),
+            folder(&database, "redis://127.0.0.1:1"),
             tempfile::tempdir().expect("a folder"),
         );
         let mut arguments = vec!["--redis", url];
@@ -104,16 +96,7 @@ async fn a_server_is_believed_by_its_certificate_and_a_user_by_the_password() {
         ),
     ] {
         let world = with(&url, &more).await;
-        wait::until("it is said why Redis is not used", || {
-            let lines = world.authd.log();
-            async move {
-                let told = lines
-                    .iter()
-                    .any(|line| line.contains("Redis does not answer") && line.contains(expected));
-                told.then_some(()).ok_or_else(|| format!("{lines:?}"))
-            }
-        })
-        .await;
+        refused(&world, expected).await;
         let signed_in = world.try_password("admin@example.com", ADMIN_PASSWORD).await;
         assert_eq!(signed_in.status, 200, "it goes on without it: {}", signed_in.body);
         assert_eq!(said(&world, "Redis does not answer"), 1, "once");
