@@ -19,6 +19,7 @@ from pathlib import Path
 import inputs
 import peers
 import proxies
+import shared
 from processes import LOAD_CORE, Authd, Programs, ask, free_port, until
 
 HERE = Path(__file__).parent
@@ -56,6 +57,8 @@ def main():
             bench.compile()
         if "rows" in options.parts:
             bench.rows()
+        if "shared" in options.parts:
+            bench.shared()
         print(f"\nload average {os.getloadavg()[0]:.2f} at the end, {time.monotonic() - bench.begun:.0f} s")
         if options.json:
             options.json.write_text(json.dumps(bench.figures, indent=1))
@@ -66,8 +69,8 @@ def arguments():
     parser.add_argument("release", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2, help="how long each server is measured in each round")
-    parser.add_argument("--parts", nargs="+", default=["throughput", "peers", "proxies", "flood", "guesses", "compile"],
-                        metavar="PART", help="of: throughput peers proxies flood guesses compile rows")
+    parser.add_argument("--parts", nargs="+", default=["throughput", "peers", "proxies", "flood", "guesses", "compile", "shared"],
+                        metavar="PART", help="of: throughput peers proxies flood guesses compile shared rows")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     return parser.parse_args()
 
@@ -342,6 +345,24 @@ class Bench:
             subprocess.run([self.authd, "check", folder], check=True, stdout=subprocess.DEVNULL)
             took.append((time.monotonic() - begun) * 1000)
         self.say("time", took, "ms")
+
+    def shared(self):
+        """Replicas: a check with PostgreSQL and Redis attached beside one without, and how soon a revocation is with the other."""
+        print("\nreplicas that share PostgreSQL and Redis: /verify beside an authd by itself, in turn on the same core; then revocations")
+        replicas = shared.Replicas(self.programs, self.authd, self.tool, self.folder)
+        servers = {"by itself": replicas.single, "attached": replicas.with_redis[0]}
+        lines = {name: [f"Authorization: Bearer {shared.sign_in(server)}"] for name, server in servers.items()}
+        measure = lambda name: self.wrk(servers[name], servers[name].port, lines[name], self.options.seconds)
+        found = {name: [] for name in servers}
+        for number in range(2 * self.options.rounds):
+            for name in sorted(servers, reverse=number % 2 == 1):
+                found[name].append(measure(name))
+        for key in ("rps", "p50", "p99", "cpu"):
+            ratios = [attached[key] / alone[key] for attached, alone in zip(found["attached"], found["by itself"])]
+            self.say(f"attached / by itself, {key}", ratios, "x")
+        for name, pair in (("with Redis", replicas.with_redis), ("without Redis", replicas.without)):
+            took = shared.spread(pair, FORWARD, 20 * self.options.rounds)
+            self.say(f"revocation with the other replica, {name}", took, "ms", f"p99 {took[len(took) * 99 // 100]:.1f}")
 
 
 def spread(values):

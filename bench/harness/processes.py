@@ -13,11 +13,11 @@ SERVER_CORE, LOAD_CORE = "0", "1"
 
 
 class Program:
-    def __init__(self, command, core=SERVER_CORE, stdout=subprocess.DEVNULL, env=None, log=None, cwd=None):
+    def __init__(self, command, core=SERVER_CORE, stdout=subprocess.DEVNULL, stdin=None, env=None, log=None, cwd=None):
         self.log = open(log, "wb") if log else subprocess.DEVNULL
         self.begun = time.monotonic()
         self.process = subprocess.Popen(
-            ["taskset", "-c", core, *map(str, command)], stdout=stdout, stderr=self.log, cwd=cwd, env={**os.environ, **(env or {})})
+            ["taskset", "-c", core, *map(str, command)], stdin=stdin, stdout=stdout, stderr=self.log, cwd=cwd, env={**os.environ, **(env or {})})
         self.pid = self.process.pid
 
     def cpu(self):
@@ -77,8 +77,8 @@ def free_port():
 
 def ask(url, headers=None, body=None):
     """Status, headers and body; a refusal is an answer too."""
-    request = urllib.request.Request(url, data=body and json.dumps(body).encode(), headers=headers or {})
-    if body:
+    request = urllib.request.Request(url, data=None if body is None else json.dumps(body).encode(), headers=headers or {})
+    if body is not None:
         request.add_header("Content-Type", "application/json")
     try:
         with urllib.request.build_opener(NoRedirect).open(request, timeout=30) as answer:

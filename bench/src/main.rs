@@ -9,6 +9,7 @@ mod directory;
 mod keys;
 mod load;
 mod rows;
+mod shared_peers;
 mod sign_ins;
 
 use std::net::SocketAddr;
@@ -55,6 +56,8 @@ enum Verb {
     Rows(rows::Settings),
     /// Measure sign-ins with a directory, beside one that hangs.
     Directory(directory::Settings),
+    /// Start what replicas share, PostgreSQL and Redis, until standard input ends.
+    SharedPeers,
     /// Add keys to a Snapshot file.
     Keys {
         /// The Snapshot to begin with.
@@ -75,6 +78,7 @@ fn main() -> anyhow::Result<()> {
         Verb::SignIns(settings) => sign_ins::run(&settings),
         Verb::Rows(settings) => rows::run(&settings),
         Verb::Directory(settings) => directory::run(&settings),
+        Verb::SharedPeers => shared_peers::serve(),
         Verb::Keys { from, to, count } => keys::add(&from, &to, count),
     }
 }
