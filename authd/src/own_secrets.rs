@@ -1,8 +1,8 @@
 //! Secrets that this instance makes for itself and keeps beside its database, or in the one that replicas share.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use secrecy::{ExposeSecret as _, SecretBox};
@@ -107,6 +107,9 @@ fn open(path: &Path, random: &Random) -> std::io::Result<SecretBox<[u8; 32]>> {
 
 fn make(path: &Path, random: &Random) -> std::io::Result<SecretBox<[u8; 32]>> {
     let bytes: [u8; 32] = random.bytes();
+    let folder = path.parent().unwrap_or(Path::new("."));
+    // Nobody else made it where the database is on a server.
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let partial = path.with_extension("partial");
     let mut file = OpenOptions::new()
         .create(true)
@@ -117,8 +120,25 @@ fn make(path: &Path, random: &Random) -> std::io::Result<SecretBox<[u8; 32]>> {
     file.write_all(&bytes)?;
     file.sync_all()?;
     std::fs::rename(&partial, path)?;
-    if let Some(folder) = path.parent() {
-        File::open(folder)?.sync_all()?;
-    }
+    File::open(folder)?.sync_all()?;
     Ok(SecretBox::new(Box::new(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_made_where_there_is_no_folder_yet_and_stay() {
+        let top = tempfile::tempdir().unwrap();
+        let (data, random) = (top.path().join("authd").join("data"), Random::seeded(1));
+        let made = OwnSecrets::open(&data, &random).unwrap();
+        let read = OwnSecrets::open(&data, &random).unwrap();
+        assert_eq!(made.guesses.expose_secret(), read.guesses.expose_secret());
+        assert_ne!(
+            made.guesses.expose_secret(),
+            made.forms.expose_secret(),
+            "each is its own"
+        );
+    }
 }
