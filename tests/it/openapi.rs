@@ -151,14 +151,29 @@ async fn every_answer_has_the_members_of_its_schema_and_no_others() {
         ),
         ("delete", "/api/v1/users/{id}", &admin.token, &bob.id, none.clone()),
         ("post", "/api/v1/auths/signout", &ann.token, "", json!({})),
+        (
+            "post",
+            "/api/v1/auths/token/revoke",
+            "",
+            "",
+            json!({"token": other.token}),
+        ),
+        (
+            "delete",
+            "/api/v1/providers/{name}/sessions",
+            &admin.token,
+            "",
+            none.clone(),
+        ),
     ];
+    let address = |path: &str, id: &str| {
+        let path = path.replace("{id}", id).replace("{session}", &bobs);
+        world.public(&path.replace("{name}", "accounts"))
+    };
     let mut called = BTreeSet::new();
     for (method, path, token, id, body) in &rows {
         let verb: Method = method.to_uppercase().parse().unwrap();
-        let mut request = Request::new(
-            verb,
-            world.public(&path.replace("{id}", id).replace("{session}", &bobs)),
-        );
+        let mut request = Request::new(verb, address(path, id));
         if !token.is_empty() {
             request = request.bearer(token);
         }
@@ -181,8 +196,8 @@ async fn every_answer_has_the_members_of_its_schema_and_no_others() {
             assert_eq!(answered, was_called, "{case}: an answer that nobody looked at");
             let Some(_) = operation.get("security") else { continue };
             let verb: Method = method.to_uppercase().parse().unwrap();
-            let uri = path.replace("{id}", "00000000-0000-7000-8000-000000000000");
-            let refused = Request::new(verb, world.public(&uri)).send().await.expect(&case, 401);
+            let uri = address(path, "00000000-0000-7000-8000-000000000000");
+            let refused = Request::new(verb, uri).send().await.expect(&case, 401);
             let schema = &operation["responses"]["default"]["content"]["application/json"]["schema"];
             check(&document, &case, schema, &refused.json());
         }
