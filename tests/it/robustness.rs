@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tests::authd::Authd;
+use tests::disk::SmallDisk;
 use tests::http::{get, post};
 use tests::proxy::{Kind, Site};
 use tests::resources::{Folder, HOST, ROOMY};
@@ -205,27 +206,19 @@ fn empty_message() -> std::fs::File {
 
 #[tokio::test]
 async fn l04_a_disk_that_cannot_be_written_stops_writes_alone() {
-    let Some(disk) = SmallDisk::mount() else {
+    let Some(disk) = SmallDisk::mount(4) else {
         // Without the right to mount there is no small disk to fill.
         return;
     };
     let folder = Folder::usual(ROOMY);
-    let authd = Authd::start(folder.path(), disk.0.path(), &["--audit", "/dev/null"]).await;
+    let authd = Authd::start(folder.path(), disk.path(), &["--audit", "/dev/null"]).await;
     let world = World {
         authd,
         folder,
         data: tempfile::tempdir().expect("a temporary folder can be made"),
     };
     let ann = world.person("l04", "user").await;
-    let filler = disk.0.path().join("filler");
-    let mut size = 8 << 20;
-    while size >= 512 {
-        let mut text = std::fs::read(&filler).unwrap_or_default();
-        text.resize(text.len() + size, 0);
-        if std::fs::write(&filler, &text).is_err() {
-            size /= 2;
-        }
-    }
+    disk.fill();
     let mut refused = 0;
     for _ in 0..40 {
         let answer = world.try_password(&ann.email, tests::world::PASSWORD).await;
@@ -243,14 +236,14 @@ async fn l04_a_disk_that_cannot_be_written_stops_writes_alone() {
         200,
         "L04: sessions are still checked"
     );
-    std::fs::remove_file(&filler).expect("it is there");
+    disk.clear();
     tests::wait::until("L04: after there is space again", || async {
         let answer = world.try_password(&ann.email, tests::world::PASSWORD).await;
         if answer.status == 200 { Ok(()) } else { Err(answer.body) }
     })
     .await;
     drop(world);
-    let again = Authd::start(Folder::usual(ROOMY).path(), disk.0.path(), &["--audit", "/dev/null"]).await;
+    let again = Authd::start(Folder::usual(ROOMY).path(), disk.path(), &["--audit", "/dev/null"]).await;
     assert_eq!(
         get(format!("{}/api/v1/auths/", again.public))
             .bearer(&ann.token)
@@ -260,31 +253,6 @@ async fn l04_a_disk_that_cannot_be_written_stops_writes_alone() {
         200,
         "L04: nothing is broken"
     );
-}
-
-/// A disk of a few MiB, in memory.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn mount() -> Option<Self> {
-        let folder = tempfile::tempdir().ok()?;
-        let mut mount = std::process::Command::new("mount");
-        let mounted = mount
-            .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
-            .arg(folder.path())
-            .output()
-            .ok()?;
-        mounted.status.success().then_some(Self(folder))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("umount")
-            .arg("-l")
-            .arg(self.0.path())
-            .output();
-    }
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ pub mod browser;
 pub mod clock;
 pub mod cluster;
 pub mod corpora;
+pub mod disk;
 pub mod http;
 pub mod ldap;
 pub mod mutate;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+use crate::disk::SmallDisk;
 use crate::ldap::Certificate;
 use crate::port;
 use crate::process::Process;
@@ -40,7 +41,49 @@ impl Postgres {
     /// # Panics
     /// It does not start.
     pub async fn with(settings: &[&str]) -> Self {
-        Self::made(settings, &[]).await
+        Self::made(temporary(), settings, &[]).await
+    }
+
+    /// Starts one that keeps everything on a disk with little space.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub async fn on(disk: &SmallDisk) -> Self {
+        let folder = tempfile::tempdir_in(disk.path()).expect("the disk can be written");
+        let settings = ["min_wal_size=2MB", "max_wal_size=4MB", "wal_recycle=off"];
+        Self::made(folder, &settings, &[]).await
+    }
+
+    /// Starts another that has what this one has. From then on this one acknowledges only what the other has, too.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub async fn standby(&self) -> Self {
+        let folder = temporary();
+        give(folder.path());
+        let copied = as_somebody("pg_basebackup")
+            .env("PGPASSWORD", PASSWORD)
+            .args(["--host=127.0.0.1", "--port", &self.port.to_string()])
+            .args(["--username", USER, "--pgdata"])
+            .arg(folder.path().join("rows"))
+            .args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync"])
+            .output()
+            .expect("pg_basebackup can be started");
+        assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
+        let standby = Self::started(folder, &[]).await;
+        self.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'");
+        self.sql("postgres", "SELECT pg_reload_conf()");
+        wait::until("the standby follows", || async {
+            let state = self.sql("postgres", "SELECT sync_state FROM pg_stat_replication");
+            if state == "sync" { Ok(()) } else { Err(state) }
+        })
+        .await;
+        standby
+    }
+
+    /// Has a standby take the place of the one that it follows.
+    pub fn promote(&self) {
+        self.sql("postgres", "SELECT pg_promote()");
     }
 
     /// Starts one that speaks TLS and shows this certificate.
@@ -49,12 +92,11 @@ impl Postgres {
             ("server.crt", certificate.chain.as_str()),
             ("server.key", certificate.key.as_str()),
         ];
-        Self::made(&["ssl=on"], &files).await
+        Self::made(temporary(), &["ssl=on"], &files).await
     }
 
     /// With these files among its rows.
-    async fn made(settings: &[&str], files: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    async fn made(folder: TempDir, settings: &[&str], files: &[(&str, &str)]) -> Self {
         let password = folder.path().join("password");
         std::fs::write(&password, PASSWORD).expect("the folder can be written");
         give(folder.path());
@@ -69,6 +111,7 @@ impl Postgres {
                 "--encoding=UTF8",
                 "--locale=C.UTF-8",
                 "--no-sync",
+                "--wal-segsize=1",
             ])
             .arg("--pwfile")
             .arg(password)
@@ -81,6 +124,11 @@ impl Postgres {
             std::fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("the file is ours");
             give(&path);
         }
+        Self::started(folder, settings).await
+    }
+
+    /// On rows that are there.
+    async fn started(folder: TempDir, settings: &[&str]) -> Self {
         let settings: Vec<String> = settings.iter().map(|setting| (*setting).to_owned()).collect();
         let port = port::free();
         let mut server = Self {
@@ -148,6 +196,12 @@ impl Postgres {
         self.process.errors()
     }
 
+    /// Ends every connection to a database, so that the next ones meet what was changed.
+    pub fn break_off(&self, database: &str) {
+        let end = format!("SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '{database}'");
+        self.sql("postgres", &end);
+    }
+
     /// `kill -9`.
     pub fn kill(&mut self) {
         self.process.kill();
@@ -206,6 +260,10 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         self.process.end(Signal::QUIT);
     }
+}
+
+fn temporary() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder can be made")
 }
 
 /// Nothing that a test does outlives the machine, so that the disk need not be waited for: what is acknowledged outlives the server.

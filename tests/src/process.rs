@@ -91,6 +91,14 @@ impl Process {
         self.child.id()
     }
 
+    /// The ids of its own children.
+    #[must_use]
+    pub fn children(&self) -> Vec<u32> {
+        let id = self.child.id();
+        let listed = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        listed.split_whitespace().filter_map(|id| id.parse().ok()).collect()
+    }
+
     /// Sends a signal to it and its own children.
     pub fn signal(&mut self, signal: Signal) {
         // Not after it was waited for: its id may belong to somebody else by then.

@@ -3,7 +3,9 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
@@ -119,6 +121,9 @@ impl Kind {
     }
 }
 
+/// How long it may take until everything is answered that was asked before: signing in is slow where others are at work.
+const FINISHED: Duration = Duration::from_secs(60);
+
 /// How long connections may stay open in the examples, which is too long to wait for.
 const OPEN: &str = "43200s";
 
@@ -210,6 +215,30 @@ impl Proxy {
     #[must_use]
     pub fn port() -> u16 {
         crate::port::free()
+    }
+
+    /// Replaces texts of its configuration, has it read that, and waits until what ran by the one before has ended. nginx, with
+    /// `master_process on`.
+    ///
+    /// # Panics
+    /// One of the texts is not there, or it does not take the new ones.
+    pub async fn reload(&mut self, replaced: &[(&str, &str)]) {
+        let path = self.folder.path().join("nginx.conf");
+        let mut text = std::fs::read_to_string(&path).expect("it was started with it");
+        for (from, to) in replaced {
+            assert!(text.contains(from), "there is no `{from}`");
+            text = text.replace(from, to);
+        }
+        std::fs::write(&path, text).expect("the folder can be written");
+        let before = self.process.children();
+        self.process.signal(Signal::HUP);
+        wait::within(FINISHED, "others serve by the new configuration", || {
+            let now = self.process.children();
+            let said = format!("{before:?}, now {now:?}: {:?}", self.process.errors());
+            let is_done = !now.is_empty() && now.iter().all(|id| !before.contains(id));
+            async move { if is_done { Ok(()) } else { Err(said) } }
+        })
+        .await;
     }
 
     /// The folder that it was started in.

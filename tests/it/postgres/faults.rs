@@ -108,12 +108,6 @@ async fn while_the_database_is_down_who_is_known_is_let_in_and_nobody_signs_in_o
     everything_works(&world, &known, "up again").await;
 }
 
-/// Ends every connection to a database, so that the next ones meet what was changed.
-fn break_off(server: &Postgres, database: &str) {
-    let end = format!("SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '{database}'");
-    server.sql("postgres", &end);
-}
-
 #[tokio::test]
 async fn a_database_that_takes_no_writes_is_told_from_one_that_does() {
     let server = Postgres::start().await;
@@ -125,7 +119,7 @@ async fn a_database_that_takes_no_writes_is_told_from_one_that_does() {
         "postgres",
         &format!("ALTER DATABASE {database} SET default_transaction_read_only = on"),
     );
-    break_off(&server, database);
+    server.break_off(database);
     nothing_is_written(&world, &known, "read-only").await;
     server.sql(
         "postgres",
@@ -142,7 +136,7 @@ async fn a_database_without_a_connection_left_is_one_that_is_away() {
     let known = Known::to(&world, &server, &url).await;
     let database = name_of(&url);
     server.sql("postgres", &format!("ALTER DATABASE {database} CONNECTION LIMIT 0"));
-    break_off(&server, database);
+    server.break_off(database);
     nothing_is_written(&world, &known, "no connections").await;
     server.sql("postgres", &format!("ALTER DATABASE {database} CONNECTION LIMIT -1"));
     everything_works(&world, &known, "connections again").await;
