@@ -6,7 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
-use sql::{Pool, sql};
+use jiff::Timestamp;
+use sql::{FromRow, Pool, Row, sql};
 
 pub use access::Ended;
 pub use acts::{Act, What};
@@ -28,6 +29,7 @@ mod access;
 mod acts;
 mod again;
 mod arrivals;
+mod breaker;
 mod changes;
 mod copy;
 mod everybody;
@@ -202,9 +204,31 @@ impl Store {
         Ok(())
     }
 
+    /// Now, by the one clock of all who write to the database: the server's, or `own` where there is no server. What one replica takes
+    /// for a while is not taken by another whose clock is ahead, nor is anything forgotten by it too soon.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn time(&self, own: Timestamp) -> Result<Timestamp, Error> {
+        if !self.is_shared() {
+            return Ok(own);
+        }
+        let query = sql("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS now");
+        let Moment(now) = query.fetch_one(&self.readers).await?;
+        Ok(now)
+    }
+
     /// Waits for what is under way, folds SQLite's log into its file and closes it; every later call is refused.
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+    }
+}
+
+struct Moment(Timestamp);
+
+impl FromRow for Moment {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
+        row.time("now").map(Self)
     }
 }

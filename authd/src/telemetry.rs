@@ -51,7 +51,7 @@ pub struct Metric {
 }
 
 /// Every metric.
-pub const METRICS: [Metric; 18] = [
+pub const METRICS: [Metric; 20] = [
     counter(
         "authd_checks_total",
         &["dialect", "outcome"],
@@ -102,6 +102,15 @@ pub const METRICS: [Metric; 18] = [
         "authd_cluster_calls_failed_total",
         &["call"],
         "Calls to the API server that did not succeed",
+    ),
+    counter(
+        "authd_database_unanswered_total",
+        &["outcome"],
+        "Questions to PostgreSQL that it did not answer in time, or that were not asked as it had not answered others",
+    ),
+    gauge(
+        "authd_clock_difference_seconds",
+        "How far this machine's clock is ahead of the PostgreSQL server's, or behind where it is negative",
     ),
     counter(
         "authd_snapshot_load_failures_total",

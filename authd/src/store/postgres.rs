@@ -1,7 +1,7 @@
 //! How is a PostgreSQL server reached, and how long is it waited for?
 //!
 //! A pool of few connections, each of which gives up on what takes too long: a database that does not answer holds nobody up for
-//! longer, and is used again as soon as it answers.
+//! longer, soon nobody at all ([`super::breaker`]), and is used again as soon as it answers.
 
 use std::net::IpAddr;
 use std::str::FromStr as _;
@@ -13,6 +13,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool};
 use url::Url;
 
+use super::breaker::Breaker;
 use super::sql::Pool;
 use super::{Error, Store, migrations};
 
@@ -25,6 +26,8 @@ const CONNECTIONS: u32 = 10;
 const WAIT: Duration = Duration::from_secs(5);
 /// How long a connection lives, so that none stays for good with a server that another took over from.
 const LIFETIME: Duration = Duration::from_secs(600);
+/// How long a connection is tried before it is used: its other end may be gone without a word.
+const TRIED: Duration = Duration::from_secs(1);
 /// How long the schema may take, and another replica that brings it up to date.
 const MIGRATION: Duration = Duration::from_secs(300);
 
@@ -35,6 +38,15 @@ const BEGINNING: &str = "SET statement_timeout = '4s';
     SET idle_in_transaction_session_timeout = '10s';
     SET default_transaction_isolation = 'read committed';
     SELECT set_config('synchronous_commit', 'on', FALSE) WHERE current_setting('synchronous_commit') IN ('off', 'local')";
+
+/// Few connections to a server, and whether it is worth asking.
+#[derive(Clone, Debug)]
+pub(super) struct Connections {
+    /// The connections.
+    pub(super) pool: PgPool,
+    /// Who may ask.
+    pub(super) breaker: Breaker,
+}
 
 /// Where a database is on a PostgreSQL server.
 #[derive(Clone, Debug)]
@@ -103,7 +115,10 @@ pub(super) async fn open(server: &Server) -> Result<Store, Error> {
         .map_err(|_| unusable(late()))?
         .map_err(|error| migrations::refused(&database, error))?;
     let _ = connection.close().await;
-    let pool = Pool::Postgres(pool(options));
+    let pool = Pool::Postgres(Connections {
+        pool: pool(options),
+        breaker: Breaker::default(),
+    });
     Ok(Store {
         writer: pool.clone(),
         readers: pool,
@@ -139,8 +154,17 @@ fn pool(options: PgConnectOptions) -> PgPool {
                 .map(|done| done.map(|_| ()))
                 .boxed()
         })
+        .test_before_acquire(false)
+        .before_acquire(|connection, _| is_there(connection).boxed())
         .after_release(|connection, _| may_go_on(connection).boxed())
         .connect_lazy_with(options)
+}
+
+/// Whether the other end of a connection still answers: one that is gone without a word costs whoever would use it only this long.
+async fn is_there(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let answer = tokio::time::timeout(TRIED, connection.ping()).await;
+    answer.unwrap_or_else(|_| Err(late()))?;
+    Ok(true)
 }
 
 /// Whether a connection is used again: not when it no longer answers, and not when its server takes no writes, as one does whose

@@ -7,12 +7,12 @@ use jiff::Timestamp;
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{
-    AssertSqlSafe, Database, Encode, IntoArguments, PgPool, Postgres, Row as _, SqlSafeStr as _, SqlStr, Sqlite,
-    SqlitePool, Type,
+    AssertSqlSafe, Database, Encode, IntoArguments, Postgres, Row as _, SqlSafeStr as _, SqlStr, Sqlite, SqlitePool,
+    Type,
 };
 use uuid::Uuid;
 
-use super::postgres::{self, within};
+use super::postgres::{self, Connections, within};
 use super::transaction::Transaction;
 
 /// One statement and what stands for its parameters, `$1` first.
@@ -51,7 +51,7 @@ pub(super) enum Value {
 #[derive(Clone, Debug)]
 pub(super) enum Pool {
     Sqlite(SqlitePool),
-    Postgres(PgPool),
+    Postgres(Connections),
 }
 
 /// Where a statement runs: within a transaction, or on its own.
@@ -86,7 +86,9 @@ macro_rules! run {
             On::Transaction(Transaction::Postgres(on)) => within($statement.query::<Postgres>().$method(&mut **on))
                 .await
                 .map(Answer::from),
-            On::Pool(Pool::Postgres(on)) => within($statement.query::<Postgres>().$method(on))
+            On::Pool(Pool::Postgres(on)) => on
+                .breaker
+                .ask(within($statement.query::<Postgres>().$method(&on.pool)))
                 .await
                 .map(Answer::from),
         }
@@ -220,7 +222,7 @@ impl Pool {
     pub(super) async fn close(&self) {
         match self {
             Self::Sqlite(pool) => pool.close().await,
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres(on) => on.pool.close().await,
         }
     }
 }

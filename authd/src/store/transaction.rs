@@ -63,8 +63,9 @@ impl Store {
                 };
                 Ok(Transaction::Sqlite(begun))
             }
-            Pool::Postgres(pool) => {
-                let mut transaction = Transaction::Postgres(within(pool.begin()).await?);
+            Pool::Postgres(on) => {
+                let begun = on.breaker.ask(within(on.pool.begin())).await?;
+                let mut transaction = Transaction::Postgres(begun);
                 for lock in locks {
                     lock.take(&mut transaction).await?;
                 }
