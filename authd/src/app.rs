@@ -155,6 +155,14 @@ impl App {
         self.clock.now()
     }
 
+    /// Now, by the clock of all replicas of one database: what is taken or forgotten by it is so for all of them.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn now_of_all(&self) -> Result<Timestamp, store::Error> {
+        self.store.time(self.now()).await
+    }
+
     /// Where signing keys and secrets of our own are kept.
     #[must_use]
     pub fn data(&self) -> &Path {

@@ -69,7 +69,7 @@ pub async fn round(app: &App, serving: &Serving, provider: &Provider, every: Sig
                 provider,
                 directory,
             };
-            round.ask(app.now().checked_sub(every).unwrap_or(Timestamp::MIN)).await
+            round.ask(every).await
         }
         None => refresh::round(app, serving, &provider.name).await.map(|_| Ended::Done),
     };
@@ -99,15 +99,15 @@ struct Round<'a> {
 }
 
 impl Round<'_> {
-    async fn ask(self, before: Timestamp) -> Result<Ended, store::Error> {
-        let (store, now) = (&self.app.store, self.app.now());
+    async fn ask(self, every: SignedDuration) -> Result<Ended, store::Error> {
+        let (store, now) = (&self.app.store, self.app.now_of_all().await?);
+        let before = now.checked_sub(every).unwrap_or(Timestamp::MIN);
         let mut due = store.identities_due(&self.provider.name, before, now, MOST).await?;
         due.extend(self.owners(before).await?);
         for identity in due {
+            let now = self.app.now_of_all().await?;
             let until = now.checked_add(LEASE).unwrap_or(Timestamp::MAX);
-            if store.take_identity(&identity, self.app.now(), until).await?
-                && self.ask_about(identity).await? == Ended::GivenUp
-            {
+            if store.take_identity(&identity, now, until).await? && self.ask_about(identity).await? == Ended::GivenUp {
                 return Ok(Ended::GivenUp);
             }
         }

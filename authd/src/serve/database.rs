@@ -14,9 +14,13 @@ use crate::app::App;
 use crate::config::Database;
 use crate::data_folder::{self, Held};
 use crate::store::{self, Server, Store};
+use crate::token::SKEW_SECONDS;
 
 /// How often replicas ask what others wrote: what one revokes is refused by all within this and the time that an answer takes.
 const EVERY: Duration = Duration::from_millis(500);
+
+/// How often, in rounds, this machine's clock is compared with the database's.
+const COMPARE_EVERY: u32 = 20;
 
 /// Opens the database. A file is held until it is not used any more.
 pub(super) async fn open(
@@ -61,12 +65,19 @@ pub(super) async fn follow(app: Arc<App>, stop: CancellationToken) {
     let mut rounds = tokio::time::interval(EVERY);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut away, mut told) = (false, None);
+    let (mut clocks, mut round) = (Clocks::default(), 0_u32);
     loop {
         let told_by = tokio::select! {
             () = stop.cancelled() => return,
             _ = rounds.tick() => "round",
             () = app.hinted() => "hint",
         };
+        if told_by == "round" {
+            if app.store.is_shared() && round.is_multiple_of(COMPARE_EVERY) {
+                clocks.compare(&app).await;
+            }
+            round = round.wrapping_add(1);
+        }
         match catch_up(&app, &mut told).await {
             Ok(_) if away => {
                 away = false;
@@ -84,5 +95,32 @@ pub(super) async fn follow(app: Arc<App>, stop: CancellationToken) {
             }
             Err(_) => {}
         }
+    }
+}
+
+/// How this machine's clock and the database's differ. Tokens of a replica whose clock differs too much count nowhere else, and those
+/// of the others not there.
+#[derive(Debug, Default)]
+struct Clocks {
+    differ: bool,
+}
+
+impl Clocks {
+    /// Says it when they begin to differ by more than tokens may, and when they do not any more.
+    async fn compare(&mut self, app: &App) {
+        let Ok(theirs) = app.now_of_all().await else { return };
+        let ahead = app.now().duration_since(theirs).as_secs_f64();
+        metrics::gauge!("authd_clock_difference_seconds").set(ahead);
+        let differ = ahead.abs() > SKEW_SECONDS as f64;
+        if differ && !self.differ {
+            tracing::error!(
+                seconds = ahead,
+                "this machine's clock is ahead of the database's, or behind it where that is negative: tokens of other replicas are \
+                 refused here, or ours there, until the clocks agree"
+            );
+        } else if self.differ && !differ {
+            tracing::info!("this machine's clock and the database's agree again");
+        }
+        self.differ = differ;
     }
 }

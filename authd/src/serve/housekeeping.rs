@@ -54,8 +54,8 @@ pub(super) async fn run(app: Arc<App>, metrics: Metrics, stop: CancellationToken
 }
 
 async fn purge(app: &App) -> Result<(), store::Error> {
-    let now = app.now();
-    app.revocations.forget_expired(now);
+    app.revocations.forget_expired(app.now());
+    let now = app.now_of_all().await?;
     app.store.purge_expired_sessions(now).await?;
     app.store.purge_expired_revocations(now).await?;
     app.store.purge_changes().await?;

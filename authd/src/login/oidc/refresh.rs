@@ -33,7 +33,7 @@ const PAUSE: SignedDuration = SignedDuration::from_secs(60);
 /// # Errors
 /// The database does not answer.
 pub async fn round(app: &App, serving: &Serving, provider: &str) -> Result<usize, store::Error> {
-    let now = app.now();
+    let now = app.now_of_all().await?;
     let leased = app
         .store
         .lease_due_grants(provider, ROUND, now, after(now, LEASE))
@@ -57,14 +57,18 @@ async fn settle(app: &App, provider: &str, session: uuid::Uuid, outcome: Result<
         Err(error) if ends(&error) => (Heard::Gone, end(app, session, error.reason()).await),
         Err(error) => {
             tracing::warn!(session = %session, reason = error.reason(), error = %error, "a session was not asked about: it goes on");
-            let later = app.store.postpone_grant(session, after(app.now(), PAUSE)).await;
-            (Heard::Nothing, later)
+            (Heard::Nothing, postpone(app, session).await)
         }
     };
     revalidate::count(provider, heard);
     if let Err(error) = done {
         tracing::warn!(session = %session, error = %error, "what a provider said of a session was not written down");
     }
+}
+
+async fn postpone(app: &App, session: uuid::Uuid) -> Result<(), store::Error> {
+    let now = app.now_of_all().await?;
+    app.store.postpone_grant(session, after(now, PAUSE)).await
 }
 
 /// Whether a provider said that the person may not be here, or not as this person.
@@ -123,7 +127,7 @@ async fn again(app: &App, serving: &Serving, grant: Grant) -> Result<(), Error> 
     let renewal = Renewal {
         session: grant.session,
         sealed: held.seal(&serving.sealing, grant.session, &app.random)?,
-        due_at: due(serving.settings(), app.now()),
+        due_at: due(serving.settings(), app.now_of_all().await?),
         groups: groups(app, provider, claims.as_ref(), &identity).await?,
         identity: claims.map(|claims| Identity {
             claims: Value::Object(claims),
