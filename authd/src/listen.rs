@@ -21,7 +21,7 @@ use hyper_util::server::graceful::GracefulConnection;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -29,6 +29,8 @@ use tokio_util::task::TaskTracker;
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// In how many looks in a row nothing may be asked: a client has 15 s, and at most 20 s, for its headers and between two requests.
 const QUIET_LOOKS: u32 = 3;
+/// How long a connection on which nothing is asked stays open after the shutdown began. Each answer is its last.
+const LINGER: Duration = Duration::from_millis(300);
 /// How long a connection may go on after the shutdown began.
 const LAST_WORDS: Duration = Duration::from_secs(15);
 /// The longest block of headers, in bytes.
@@ -144,28 +146,47 @@ where
 {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let connections = TaskTracker::new();
+    let begin = |connection: F, place| {
+        connections.spawn(async move {
+            let _place = place;
+            connection.await;
+        });
+    };
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
             accepted = accept(&listener, &places) => accepted,
         };
-        let Some((stream, peer, place)) = accepted else {
-            continue;
-        };
-        let connection = connection(stream, peer);
-        connections.spawn(async move {
-            let _place = place;
-            connection.await;
-        });
+        if let Some((stream, peer, place)) = accepted {
+            begin(connection(stream, peer), place);
+        }
+    }
+    // Whoever connected before is let in: a connection that is closed under its first request loses it.
+    for (stream, peer, place) in waiting(listener, &places) {
+        begin(connection(stream, peer), place);
     }
     connections.close();
     let _ = tokio::time::timeout(LAST_WORDS, connections.wait()).await;
 }
 
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> Option<(TcpStream, IpAddr, tokio::sync::OwnedSemaphorePermit)> {
+/// A connection, its peer's address, and its place among all of them.
+type Accepted = (TcpStream, IpAddr, OwnedSemaphorePermit);
+
+/// Those who connected and were not accepted yet. Nobody else connects any more.
+fn waiting(listener: TcpListener, places: &Arc<Semaphore>) -> Vec<Accepted> {
+    let Ok(listener) = listener.into_std() else {
+        return Vec::new();
+    };
+    let accept = || {
+        let (stream, peer) = listener.accept().ok()?;
+        stream.set_nonblocking(true).ok()?;
+        let place = Arc::clone(places).try_acquire_owned().ok()?;
+        Some((TcpStream::from_std(stream).ok()?, peer.ip(), place))
+    };
+    std::iter::from_fn(accept).collect()
+}
+
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<Accepted> {
     let place = Arc::clone(places).acquire_owned().await.ok()?;
     match listener.accept().await {
         Ok((stream, peer)) => {
@@ -293,8 +314,14 @@ impl Connection {
             biased;
             ended = connection.as_mut() => ended,
             () = self.stop.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+                // A request may be on its way.
+                match tokio::time::timeout(LINGER, connection.as_mut()).await {
+                    Ok(ended) => ended,
+                    Err(_) => {
+                        connection.as_mut().graceful_shutdown();
+                        connection.await
+                    }
+                }
             }
             over = self.activity.is_over() => {
                 connection.as_mut().graceful_shutdown();

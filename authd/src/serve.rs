@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use http::Request;
+use http::{HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -73,17 +73,18 @@ async fn begin(serve: Serve) -> anyhow::Result<ExitCode> {
         fastcgi: start_fastcgi(&app, &serve, &tasks)?,
         admin: admin.local_addr()?,
     };
-    let routes = routed(router::public(Arc::clone(&app)));
+    let routes = routed(&app, router::public(Arc::clone(&app)));
     tasks.running.spawn(listen::serve(
         public,
         Protocol::plain(Reading::Usual),
         tasks.stop.clone(),
         routes,
     ));
-    let routes = routed(router::admin(Admin {
+    let with = Admin {
         app: Arc::clone(&app),
         metrics: metrics.clone(),
-    }));
+    };
+    let routes = routed(&app, router::admin(with));
     tasks.running.spawn(listen::serve(
         admin,
         Protocol::plain(Reading::Usual),
@@ -136,7 +137,7 @@ impl Proxies {
         let asked = Arc::clone(app);
         let verify = move |peer: Connected, request: Request<Incoming>| {
             let app = Arc::clone(&asked);
-            async move { forward_auth::serve(&app, &peer, request).await }
+            async move { Ok(farewell(&app, forward_auth::serve(&app, &peer, request).await?)) }
         };
         let grpc = grpc::routes(Arc::clone(app))?;
         let spoken = |reading| {
@@ -212,6 +213,7 @@ async fn open((store, redis): (Store, Option<Redis>), data: &Path, audit: &Path)
 
 /// An axum router as what a listener asks.
 fn routed(
+    app: &Arc<App>,
     router: axum::Router,
 ) -> impl Fn(
     Connected,
@@ -221,10 +223,23 @@ fn routed(
 + Send
 + Sync
 + 'static {
+    let app = Arc::clone(app);
     move |peer, mut request| {
         request.extensions_mut().insert(Peer(peer.address));
-        Box::pin(router.clone().oneshot(request.map(axum::body::Body::new)))
+        let answered = router.clone().oneshot(request.map(axum::body::Body::new));
+        let app = Arc::clone(&app);
+        Box::pin(async move { Ok(farewell(&app, answered.await?)) })
     }
+}
+
+/// An answer of a process that is about to stop is the last on its connection: one that is closed while the next request is on its way
+/// loses it.
+fn farewell<B>(app: &App, mut response: Response<B>) -> Response<B> {
+    if app.is_leaving() {
+        let headers = response.headers_mut();
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 async fn wait_for_signal() -> std::io::Result<()> {

@@ -230,12 +230,23 @@ async fn sign_in(replica: &Replica) -> String {
     signing_in.send().await.expect("sign in", 200).text("token")
 }
 
+/// What both listeners answer, and whether that is the last on the connection.
+async fn said_of_connections(authd: &Authd) -> [(u16, String); 2] {
+    let check = ask(authd, "/public").send().await;
+    let page = get(format!("{}/login", authd.public)).send().await;
+    [check, page].map(|answer| (answer.status, answer.header("connection").to_owned()))
+}
+
 #[tokio::test]
 async fn a_stop_is_announced_before_anybody_is_turned_away() {
     let (mount, data) = (Mount::empty(), tempfile::tempdir().unwrap());
     mount.publish(1, &snapshot(POLICIES));
     let mut authd = Authd::replica(mount.path(), data.path(), &["--drain", "3"]).await;
     assert_eq!(ready(&authd).await, 200);
+    assert_eq!(
+        said_of_connections(&authd).await,
+        [(200, String::new()), (200, String::new())]
+    );
     authd.terminate();
     wait::within(Duration::from_secs(2), "it says so", || async {
         match ready(&authd).await {
@@ -244,7 +255,12 @@ async fn a_stop_is_announced_before_anybody_is_turned_away() {
         }
     })
     .await;
-    assert_eq!(ask(&authd, "/public").send().await.status, 200, "it still answers");
+    let last = (200, "close".to_owned());
+    assert_eq!(
+        said_of_connections(&authd).await,
+        [last.clone(), last],
+        "it still answers, once on each connection"
+    );
     assert!(authd.stop().await.success());
     let drained = authd.log().iter().any(|line| line.contains("requests are still taken"));
     assert!(drained, "{:#?}", authd.log());
