@@ -148,7 +148,7 @@ pub(super) fn identify(
 ) -> Result<Caller, Error> {
     let issuer = app.issuers.issuer(provider, settings);
     let token = Token::read(text, &settings.algorithms)?;
-    let Some((keys, _)) = issuer.keys.held() else {
+    let Some((keys, _)) = issuer.keys.held(app.now()) else {
         app.issuers.missed.notify_one();
         return Err(Error::NoKeys);
     };
@@ -235,7 +235,7 @@ impl Issuer {
             Some(url) => Arc::new(Url::parse(url).map_err(|_| outbound::Error::Url(url.clone()))?),
             None => self.keys_at.take(now, Wanted::Fresh, fetch_address).await?.0,
         };
-        let wanted = match self.keys.held() {
+        let wanted = match self.keys.held(now) {
             Some((_, fetched_at)) if self.missed.swap(false, Ordering::Relaxed) => Wanted::Newer(fetched_at),
             _ => Wanted::Fresh,
         };

@@ -9,6 +9,8 @@ use tokio::sync::Mutex;
 
 /// How long a document is taken as it is.
 const FRESH: SignedDuration = SignedDuration::from_mins(10);
+/// How long the last good one serves while none can be fetched: a key that was taken back meanwhile must not count for ever.
+const KEPT: SignedDuration = SignedDuration::from_hours(24);
 /// How much time lies between two attempts to fetch it. Only the first wish for a newer one does not wait for it: a provider may well
 /// have got a new key right after we fetched the old ones.
 const PAUSE: SignedDuration = SignedDuration::from_secs(30);
@@ -62,7 +64,7 @@ impl<T, E: Clone> Cached<T, E> {
     /// The document, with the time at which it was fetched.
     ///
     /// # Errors
-    /// It was never fetched, and cannot be now.
+    /// It was never fetched, or so long ago that it does not count any more, and cannot be now.
     pub(crate) async fn take<F>(
         &self,
         now: Timestamp,
@@ -103,14 +105,17 @@ impl<T, E: Clone> Cached<T, E> {
                 outcome
             }
         };
-        let held = self.held.load_full().map_or(outcome, Ok)?;
-        Ok((Arc::clone(&held.document), held.fetched_at))
+        match self.held(now) {
+            Some(held) => Ok(held),
+            None => outcome.map(|held| (Arc::clone(&held.document), held.fetched_at)),
+        }
     }
 
-    /// The document as it is held, with the time at which it was fetched; nothing is fetched.
-    pub(crate) fn held(&self) -> Option<(Arc<T>, Timestamp)> {
+    /// The document as it is held and still counts, with the time at which it was fetched; nothing is fetched.
+    pub(crate) fn held(&self, now: Timestamp) -> Option<(Arc<T>, Timestamp)> {
         let held = self.held.load_full()?;
-        Some((Arc::clone(&held.document), held.fetched_at))
+        let counts = now.duration_since(held.fetched_at) < KEPT;
+        counts.then(|| (Arc::clone(&held.document), held.fetched_at))
     }
 
     fn good_enough(&self, now: Timestamp, wanted: Wanted) -> Option<(Arc<T>, Timestamp)> {
@@ -158,6 +163,22 @@ mod tests {
         assert_eq!(take(&cached, 600, Wanted::Fresh, Err("away")).await, (Ok(1), 1));
         assert_eq!(take(&cached, 629, Wanted::Fresh, Ok(2)).await, (Ok(1), 0));
         assert_eq!(take(&cached, 630, Wanted::Fresh, Ok(2)).await, (Ok(2), 1));
+    }
+
+    #[tokio::test]
+    async fn the_last_good_one_counts_for_a_day_and_no_longer() {
+        let (cached, day) = (Cached::default(), 24 * 60 * 60);
+        assert_eq!(take(&cached, 0, Wanted::Fresh, Ok(1)).await, (Ok(1), 1));
+        for (seconds, kept) in [(600, Ok(1)), (day - 1, Ok(1)), (day + 30, Err("away"))] {
+            let taken = take(&cached, seconds, Wanted::Fresh, Err("away")).await;
+            assert_eq!(taken, (kept, 1), "after {seconds} s");
+            assert_eq!(cached.held(at(seconds)).is_some(), kept.is_ok(), "after {seconds} s");
+        }
+        assert_eq!(
+            take(&cached, day + 60, Wanted::Fresh, Ok(2)).await,
+            (Ok(2), 1),
+            "back again"
+        );
     }
 
     #[tokio::test]
