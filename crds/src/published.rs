@@ -34,6 +34,8 @@ pub const PROVIDERS: &str = "authd.dev/providers";
 pub const MADE_OF: &str = "authd.dev/made-of";
 /// On an Authd: `true` lets it be published though resources vanished together with the definition of their kind.
 pub const ALLOW_LOSS: &str = "authd.dev/allow-loss";
+/// On a replica's Pod: a digest of what it reads of Secrets when it starts, so that another value has Pods replaced.
+pub const READ_AT_START: &str = "authd.dev/read-at-start";
 /// How often a replica renews its Lease, in seconds.
 pub const LEASE_RENEWAL_SECONDS: u64 = 10;
 /// How long a replica that said nothing still counts, in seconds.

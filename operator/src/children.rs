@@ -9,7 +9,7 @@ use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crds::published::INSTANCE_LABEL;
+use crds::published::{INSTANCE_LABEL, READ_AT_START};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ObjectReference, Secret, Service, ServiceAccount};
@@ -224,6 +224,16 @@ impl Children {
         self.made.retain(|(_, in_namespace, _), _| in_namespace != namespace);
         tracing::info!(instance, "instance_deleted");
     }
+}
+
+/// What Pods read when they were deployed, as their Deployment says: what cannot be read at the moment has none replaced.
+#[must_use]
+pub fn deployed_with(world: &World, instance: &Instance) -> Option<String> {
+    instance.authd.spec.database.as_ref()?;
+    let key = ("Deployment".to_owned(), instance.namespace(), instance.authd.name_any());
+    let deployed = live(world, &key)?;
+    let annotations = deployed.data.pointer("/spec/template/metadata/annotations")?;
+    annotations.get(READ_AT_START)?.as_str().map(str::to_owned)
 }
 
 /// The metadata alone, for a kind that is watched by its own type.

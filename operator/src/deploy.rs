@@ -1,13 +1,15 @@
-//! What an Authd becomes in the cluster: a function of the Authd, the number of its shards and the image alone.
+//! What an Authd becomes in the cluster: a function of the Authd, the number of its shards, the image, and what its Pods read when they
+//! start.
 //!
 //! Pods keep to the Pod Security profile `restricted`, and their ServiceAccount may read the Secrets of their own Snapshot, by name,
 //! and keep Leases; nothing else. Making and keeping the objects is in [`crate::children`].
 
 mod pod;
+pub mod read_at_start;
 #[cfg(test)]
 mod tests;
 
-use crds::published::{INSTANCE_LABEL, index_secret, mounted_shards, shard_secret};
+use crds::published::{INSTANCE_LABEL, READ_AT_START, index_secret, mounted_shards, shard_secret};
 use crds::{Authd, ResourceExt as _};
 use kube::core::{DynamicObject, ObjectMeta, TypeMeta};
 use serde_json::{Value, json};
@@ -21,9 +23,9 @@ const GRPC: u16 = 8082;
 /// Where probes and Prometheus ask.
 const ADMIN: u16 = 9090;
 
-/// The objects, in the order in which they are made.
+/// The objects, in the order in which they are made; `read` is what [`read_at_start`] says of them.
 #[must_use]
-pub fn objects(authd: &Authd, shards: usize, image: &str) -> Vec<DynamicObject> {
+pub fn objects(authd: &Authd, shards: usize, image: &str, read: Option<&str>) -> Vec<DynamicObject> {
     let parts = Parts {
         authd,
         name: authd.name_any(),
@@ -35,7 +37,7 @@ pub fn objects(authd: &Authd, shards: usize, image: &str) -> Vec<DynamicObject> 
         parts.role_binding(),
         parts.network_policy(),
         parts.service(),
-        parts.deployment(image),
+        parts.deployment(image, read),
     ];
     objects.extend((authd.spec.replicas > 1).then(|| parts.disruption_budget()));
     objects
@@ -133,14 +135,18 @@ impl Parts<'_> {
         self.object("v1", "Service", data)
     }
 
-    fn deployment(&self, image: &str) -> DynamicObject {
+    fn deployment(&self, image: &str, read: Option<&str>) -> DynamicObject {
+        let mut of_pods = json!({ "labels": self.labels() });
+        if let (Some(digest), Some(of_pods)) = (read, of_pods.as_object_mut()) {
+            of_pods.insert("annotations".to_owned(), json!({ READ_AT_START: digest }));
+        }
         let data = json!({ "spec": {
             "replicas": self.authd.spec.replicas,
             "revisionHistoryLimit": 3,
             "selector": { "matchLabels": self.selector() },
             "strategy": { "type": "RollingUpdate", "rollingUpdate": { "maxUnavailable": 0, "maxSurge": 1 } },
             "template": {
-                "metadata": { "labels": self.labels() },
+                "metadata": of_pods,
                 "spec": self.pod(image),
             },
         } });

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use crds::{Authd, Reason, Resource, ResourceExt};
 use policy::{Problem, Snapshot};
 
+use crate::deploy::read_at_start;
 use crate::inventory::Inventory;
 
 /// A kind, a namespace and a name.
@@ -29,6 +30,8 @@ pub struct Instance {
     pub is_compiled: bool,
     /// The namespaces whose resources it reads.
     pub namespaces: BTreeSet<String>,
+    /// What [`read_at_start`] says of its Pods; `None` too while it is not compiled.
+    pub read_at_start: Option<String>,
 }
 
 impl Instance {
@@ -67,6 +70,10 @@ impl Plan {
             plan.instances.push(Instance {
                 authd: authd.clone(),
                 is_compiled: compiled.snapshot.is_some(),
+                read_at_start: compiled
+                    .snapshot
+                    .as_ref()
+                    .and_then(|snapshot| read_at_start::digest(&snapshot.settings)),
                 snapshot: compiled.snapshot,
                 namespaces: compiled.namespaces,
             });

@@ -8,7 +8,7 @@ use kube::runtime::events::{Recorder, Reporter as EventSource};
 use policy::snapshot::shard;
 use tokio::sync::watch::Receiver;
 
-use crate::children::Children;
+use crate::children::{self, Children};
 use crate::clock;
 use crate::cluster::{Cluster, MANAGER};
 use crate::deploy;
@@ -231,7 +231,10 @@ impl Rounds {
                 continue;
             };
             let image = instance.authd.spec.image.as_deref().unwrap_or(&self.image);
-            let desired = deploy::objects(&instance.authd, published.shard_count(), image);
+            let read = instance.read_at_start.clone();
+            let read = read.or_else(|| children::deployed_with(&self.world, instance));
+            let shards = published.shard_count();
+            let desired = deploy::objects(&instance.authd, shards, image, read.as_deref());
             let with = (&self.cluster, &self.recorder);
             if let Err(refusal) = self.children.keep(with, &self.world, instance, &desired).await {
                 tracing::warn!(instance = instance.full_name(), %refusal, "not_deployed");

@@ -1,6 +1,7 @@
 //! The cluster that other stories rest on is a real one: what it refuses, a cluster refuses, and what it runs, runs.
 
 mod authd;
+mod database;
 mod pods;
 
 use tests::cluster::{Cluster, User};

@@ -10,8 +10,20 @@ fn authd(spec: Value) -> Authd {
     serde_json::from_value(whole).unwrap()
 }
 
+/// The instance, and nothing else.
+pub(super) fn resources() -> policy::Resources {
+    policy::Resources {
+        authds: vec![authd(json!({}))],
+        ..policy::Resources::default()
+    }
+}
+
 fn made(spec: Value, shards: usize) -> Vec<Value> {
-    let objects = objects(&authd(spec), shards, "authd:1");
+    made_with(spec, shards, None)
+}
+
+fn made_with(spec: Value, shards: usize, read: Option<&str>) -> Vec<Value> {
+    let objects = objects(&authd(spec), shards, "authd:1", read);
     objects
         .iter()
         .map(|object| serde_json::to_value(object).unwrap())
@@ -171,6 +183,16 @@ fn a_redis_is_named_by_its_secret_and_its_prefix() {
     assert_eq!(pod["volumes"].as_array().unwrap().last(), Some(&volume));
     let mount = json!({ "name": "redis", "mountPath": "/redis", "readOnly": true });
     assert_eq!(container["volumeMounts"].as_array().unwrap().last(), Some(&mount));
+}
+
+#[test]
+fn what_is_read_at_the_start_stands_on_pods() {
+    let of_pods = |read| {
+        let deployment = of_kind(&made_with(json!({}), 1, read), "Deployment");
+        deployment["spec"]["template"]["metadata"]["annotations"].clone()
+    };
+    assert_eq!(of_pods(None), Value::Null, "nothing stands on Pods without one");
+    assert_eq!(of_pods(Some("0a1b")), json!({ "authd.dev/read-at-start": "0a1b" }));
 }
 
 #[test]
