@@ -57,7 +57,7 @@ fn everything() -> Vec<PathBuf> {
     found
 }
 
-fn sources() -> Vec<(PathBuf, String)> {
+pub(crate) fn sources() -> Vec<(PathBuf, String)> {
     everything()
         .into_iter()
         .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))

@@ -16,6 +16,8 @@ mod architecture;
 #[cfg(test)]
 mod assertions;
 #[cfg(test)]
+mod availability;
+#[cfg(test)]
 mod backup;
 #[cfg(test)]
 mod browser;
@@ -89,6 +91,8 @@ mod refused_folders;
 mod reload;
 #[cfg(test)]
 mod replica;
+#[cfg(test)]
+mod replicas;
 #[cfg(test)]
 mod robustness;
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod client_proof;
 mod linking;
 mod machines;
 mod mappings;
+mod outage;
 mod outbound;
 mod peers;
 mod people;

@@ -17,7 +17,7 @@ use tests::world::{PASSWORD, Person, World};
 use tests::{repository, wait};
 
 /// What replicas must have in common to be one instance.
-const TOGETHER: &str = "  rateLimits: {signIn: {limit: 10000, window: 3m}}
+pub(crate) const TOGETHER: &str = "  rateLimits: {signIn: {limit: 10000, window: 3m}}
   signup: {enabled: true, defaultRole: user}
   sessions: {maxPerUser: 1000}
   apiKeys: {maxPerUser: 1000}
@@ -26,7 +26,7 @@ const TOGETHER: &str = "  rateLimits: {signIn: {limit: 10000, window: 3m}}
 ";
 
 /// The resources of replicas that have the database at this URL.
-fn folder(url: &str) -> Folder {
+pub(crate) fn folder(url: &str) -> Folder {
     let database = "  database: {postgresSecretRef: {name: shared, key: url}}\n";
     Folder::shared(&format!("{TOGETHER}{database}"), &[("url", url)])
 }
@@ -48,7 +48,7 @@ pub async fn replica(url: &str) -> World {
 }
 
 /// What a check of a request by this token is answered with.
-async fn check(world: &World, token: &str) -> u16 {
+pub(crate) async fn check(world: &World, token: &str) -> u16 {
     world.forward("GET", "/").bearer(token).send().await.status
 }
 
@@ -57,7 +57,7 @@ pub async fn sign_out(world: &World, person: &Person) -> u16 {
 }
 
 /// Waits until a check is answered so, for as long as replicas may take to hear of each other's changes.
-async fn heard(what: &str, world: &World, token: &str, expected: u16) {
+pub(crate) async fn heard(what: &str, world: &World, token: &str, expected: u16) {
     wait::within(Duration::from_secs(5), what, || async {
         let answered = check(world, token).await;
         if answered == expected {

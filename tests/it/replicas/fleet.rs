@@ -1,0 +1,173 @@
+//! Replicas of one instance behind nginx, over one PostgreSQL that is reached by a way that can be lost.
+
+use tests::authd::Authd;
+use tests::http::get;
+use tests::port;
+use tests::postgres::Postgres;
+use tests::proxy::{Kind, Proxy};
+use tests::relay::Relay;
+use tests::resources::{ADMIN_PASSWORD, Folder, instance};
+use tests::wait;
+use tests::world::World;
+
+use crate::postgres::TOGETHER;
+
+/// All of it.
+pub(super) struct Fleet {
+    /// The database.
+    pub(super) postgres: Postgres,
+    /// The way to it.
+    pub(super) way: Relay,
+    /// Those that run.
+    pub(super) replicas: Vec<Replica>,
+    /// What clients reach them through.
+    pub(super) nginx: Proxy,
+    url: String,
+}
+
+/// One of them, which keeps its addresses for as long as there is a place for it.
+pub(super) struct Replica {
+    /// The program, its resources and its files.
+    pub(super) world: World,
+    addresses: [String; 2],
+}
+
+/// A way to a database of its own on the server, and its URL.
+pub(super) async fn reached(postgres: &Postgres) -> (Relay, String) {
+    let way = Relay::to(postgres.port).await;
+    let (direct, relayed) = (postgres.port.to_string(), way.address.port().to_string());
+    let url = postgres.database().replace(&direct, &relayed);
+    (way, url)
+}
+
+/// The name of the database in a URL.
+pub(super) fn name_of(url: &str) -> &str {
+    url.rsplit('/').next().unwrap_or_default()
+}
+
+impl Replica {
+    async fn start(url: &str, front: u16) -> Self {
+        let fields = format!("{TOGETHER}  database: {{postgresSecretRef: {{name: shared, key: url}}}}\n");
+        let folder = Folder::shared(&fields, &[("url", url)]);
+        let public = instance(&fields).replace("localhost:8000", &format!("localhost:{front}"));
+        folder.write("authd.yaml", &public);
+        let data = tempfile::tempdir().expect("a temporary folder can be made");
+        let addresses = [port::free(), port::free()].map(|port| format!("127.0.0.1:{port}"));
+        let authd = run(folder.path(), data.path(), &addresses).await;
+        Self {
+            world: World { authd, folder, data },
+            addresses,
+        }
+    }
+
+    /// Starts it again where it was; it must have ended.
+    pub(super) async fn start_again(&mut self) {
+        self.world.authd = run(self.world.folder.path(), self.world.data.path(), &self.addresses).await;
+    }
+}
+
+/// One that stops takes requests for another second, as Pods do while they are taken out of their Service.
+async fn run(resources: &std::path::Path, data: &std::path::Path, [public, verify]: &[String; 2]) -> Authd {
+    let more = ["--drain", "1", "--public", public, "--verify", verify];
+    Authd::start(resources, data, &more).await
+}
+
+/// What nginx knows of them: one that does not answer is left alone for a second.
+fn upstream(replicas: &[Replica], listener: usize) -> String {
+    let server = |replica: &Replica| format!("server {} max_fails=1 fail_timeout=1s;", replica.addresses[listener]);
+    replicas.iter().map(server).collect::<Vec<_>>().join(" ")
+}
+
+impl Fleet {
+    /// So many replicas.
+    pub(super) async fn of(count: usize) -> Self {
+        let postgres = Postgres::start().await;
+        let (way, url) = reached(&postgres).await;
+        let front = Proxy::port();
+        let starting = (0..count).map(|_| Replica::start(&url, front));
+        let replicas = futures::future::join_all(starting).await;
+        let pages = upstream(&replicas, 0);
+        let verify = upstream(&replicas, 1);
+        let replaced = [
+            ("master_process off;", "master_process on;"),
+            ("server 127.0.0.1:8080;", pages.as_str()),
+            ("server 127.0.0.1:8081;", verify.as_str()),
+        ];
+        let nginx = Proxy::altered(Kind::Nginx, front, &[], "test.localhost", &replaced).await;
+        Self {
+            postgres,
+            way,
+            replicas,
+            nginx,
+            url,
+        }
+    }
+
+    /// Lets nginx ask these replicas, in place of all that are there, and no others.
+    pub(super) async fn ask(&mut self, before: usize, now: usize) {
+        let of = |count: usize| [0, 1].map(|listener| upstream(&self.replicas[..count], listener));
+        let (known, next) = (of(before), of(now));
+        let replaced = [(&*known[0], &*next[0]), (&*known[1], &*next[1])];
+        self.nginx.reload(&replaced).await;
+    }
+
+    /// Starts so many more.
+    pub(super) async fn grow(&mut self, by: usize) {
+        let starting = (0..by).map(|_| Replica::start(&self.url, self.nginx.port));
+        self.replicas.extend(futures::future::join_all(starting).await);
+    }
+
+    /// The name of the database.
+    pub(super) fn database(&self) -> &str {
+        name_of(&self.url)
+    }
+
+    /// Waits until each replica answers an attempt to sign in so.
+    pub(super) async fn sign_in_is_answered(&self, status: u16) {
+        let each = self.replicas.iter().map(|Replica { world, .. }| async move {
+            wait::until(&format!("signing in is answered {status}"), || async {
+                let answer = world.try_password("admin@example.com", ADMIN_PASSWORD).await;
+                if answer.status == status {
+                    Ok(())
+                } else {
+                    Err(format!("{} {}", answer.status, answer.body))
+                }
+            })
+            .await;
+        });
+        futures::future::join_all(each).await;
+    }
+
+    /// Waits until each replica lets these in: then it knows them, whatever becomes of the database.
+    pub(super) async fn know(&self, credentials: &[&str]) {
+        for replica in &self.replicas {
+            for credential in credentials {
+                wait::until("a replica knows somebody", || async {
+                    let answer = replica.world.forward("GET", "/").bearer(credential).send().await;
+                    if answer.status == 200 { Ok(()) } else { Err(answer.body) }
+                })
+                .await;
+            }
+        }
+    }
+
+    /// Every replica says that it is ready.
+    pub(super) async fn is_ready(&self) {
+        for replica in &self.replicas {
+            let answer = get(format!("{}/readyz", replica.world.authd.admin)).send().await;
+            assert_eq!(
+                answer.status, 200,
+                "what is away takes no replica along: {}",
+                answer.body
+            );
+        }
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("nginx: {:#?}", self.nginx.errors());
+        }
+    }
+}
