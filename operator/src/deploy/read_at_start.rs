@@ -1,7 +1,7 @@
 //! What do Pods read of Secrets when they start, and never again?
 //!
-//! The database. A digest of it stands on the Pods, so that they are replaced, one after the other, when another value stands in the
-//! Secret. It is made with a key that nobody has who may not read the Secrets of the Authd: a password cannot be guessed by it.
+//! Where the database and Redis are. A digest of it stands on the Pods, so that they are replaced, one after the other, when another value
+//! stands in a Secret. It is made with a key that nobody has who may not read the Secrets of the Authd: a password cannot be guessed by it.
 
 use aws_lc_rs::hmac;
 use policy::secret::expose;
@@ -14,11 +14,15 @@ pub fn digest(settings: &Settings) -> Option<String> {
     // Whoever has a database has one: the definition of Authds asks for it.
     let key = hmac::Key::new(hmac::HMAC_SHA256, expose(settings.encryption_keys.first()?));
     let mut digest = hmac::Context::with_key(&key);
+    let redis = settings.redis.as_ref();
     let ca = database.ca.as_deref().unwrap_or_default();
+    let ca_of_redis = redis.and_then(|redis| redis.ca.as_deref()).unwrap_or_default();
     for part in [
         b"what a Pod reads at its start".as_slice(),
         expose(&database.url),
         ca.as_bytes(),
+        redis.map_or(&[], |redis| expose(&redis.url)),
+        ca_of_redis.as_bytes(),
     ] {
         digest.update(&part.len().to_be_bytes());
         digest.update(part);
@@ -31,7 +35,7 @@ pub fn digest(settings: &Settings) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use policy::secret::secret;
-    use policy::snapshot::Database;
+    use policy::snapshot::{Database, Redis};
 
     use super::*;
 
@@ -53,6 +57,12 @@ mod tests {
         let usual = digest(&settings("postgres://a:b@c/d", Some("ca"), "key"));
         assert_eq!(usual, digest(&settings("postgres://a:b@c/d", Some("ca"), "key")));
         assert_eq!(usual.as_ref().map(String::len), Some(32));
+        let mut with_redis = settings("postgres://a:b@c/d", Some("ca"), "key");
+        with_redis.redis = Some(Redis {
+            url: secret(b"redis://a:b@c"),
+            ca: None,
+            key_prefix: "authd".to_owned(),
+        });
         for (case, other) in [
             ("another password", settings("postgres://a:c@c/d", Some("ca"), "key")),
             ("another authority", settings("postgres://a:b@c/d", Some("cb"), "key")),
@@ -61,6 +71,7 @@ mod tests {
                 "what is moved from one to the other",
                 settings("postgres://a:b@c/dc", Some("a"), "key"),
             ),
+            ("another Redis", with_redis),
             (
                 "another instance's key",
                 settings("postgres://a:b@c/d", Some("ca"), "yek"),
