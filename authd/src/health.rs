@@ -1,7 +1,7 @@
 //! How do the providers fare, as far as this replica can tell? Each is asked in the background: when it is new, now and then, soon
 //! after it failed, and when a sign-in heard something else.
 //!
-//! Nobody who is served waits for it, and readiness does not depend on it. What is asked of a provider is in [`crate::probe`]; who is
+//! Nobody who is served waits for it, and readiness does not depend on it. What is asked of a provider is in `probe.rs`; who is
 //! told is the Lease of a replica ([`crate::replica::lease`]), the admin listener and the metrics.
 
 mod pace;

@@ -1,5 +1,5 @@
-//! What do replicas tell each other by Redis? That there is something new in the database ([`hints`]), and how often somebody has
-//! guessed ([`limits`]).
+//! What do replicas tell each other by Redis? That there is something new in the database (`redis/hints.rs`), and how often somebody
+//! has guessed (`redis/limits.rs`).
 //!
 //! Nothing in it is believed on its own: a hint is followed by a look at the database, and the limits of each replica hold too. So it
 //! may be away, empty, behind or wrong, and whatever it says lets nobody in. Nobody waits for it for longer than [`BUDGET`], and no
