@@ -27,6 +27,7 @@ class Replicas:
         text = instance.read_text().replace("  cookie:", TOGETHER + "  cookie:", 1)
         instance.write_text(text.rstrip("\n") + "\n" + SECRET)
         peers = programs.start([tool, "shared-peers"], core=LOAD_CORE, stdout=subprocess.PIPE, stdin=subprocess.PIPE)
+        programs.callback(lambda: (peers.process.stdin.close(), peers.process.wait(30)))
         self.peers = json.loads(peers.process.stdout.readline())
 
         def serve(name, *arguments):
