@@ -52,6 +52,21 @@ pub(crate) async fn check(world: &World, token: &str) -> u16 {
     world.forward("GET", "/").bearer(token).send().await.status
 }
 
+/// Waits until signing in is answered so.
+pub(crate) async fn sign_in_is_answered(world: &World, status: u16) {
+    wait::until(&format!("signing in is answered {status}"), || async {
+        let answer = world
+            .try_password("admin@example.com", tests::resources::ADMIN_PASSWORD)
+            .await;
+        if answer.status == status {
+            Ok(())
+        } else {
+            Err(format!("{} {}", answer.status, answer.body))
+        }
+    })
+    .await;
+}
+
 pub async fn sign_out(world: &World, person: &Person) -> u16 {
     post(world.auths("signout")).bearer(&person.token).send().await.status
 }

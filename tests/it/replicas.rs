@@ -1,4 +1,4 @@
-//! Several replicas over one PostgreSQL, behind nginx: whatever is taken away, every answer is one that was promised, and nothing that
+//! Several replicas over one PostgreSQL and one Redis, behind nginx: whatever is taken away, every answer is one that was promised, and nothing that
 //! was acknowledged is lost or undone.
 
 mod clocks;

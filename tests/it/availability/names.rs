@@ -5,11 +5,9 @@ use std::process::Command;
 
 use tests::authd::{Authd, program};
 use tests::postgres::Postgres;
-use tests::resources::ADMIN_PASSWORD;
-use tests::wait;
 use tests::world::World;
 
-use crate::postgres::{check, folder};
+use crate::postgres::{check, folder, sign_in_is_answered};
 
 /// The program, in a place where names are what this file says, and nothing else answers for them.
 fn where_names_are(hosts: &Path) -> Command {
@@ -20,19 +18,6 @@ fn where_names_are(hosts: &Path) -> Command {
     command.args(["--mount", "sh", "-c", script, "sh"]);
     command.arg(hosts).arg(nobody).arg(program());
     command
-}
-
-/// Waits until signing in is answered so.
-async fn sign_in_is_answered(world: &World, status: u16) {
-    wait::until(&format!("signing in is answered {status}"), || async {
-        let answer = world.try_password("admin@example.com", ADMIN_PASSWORD).await;
-        if answer.status == status {
-            Ok(())
-        } else {
-            Err(format!("{} {}", answer.status, answer.body))
-        }
-    })
-    .await;
 }
 
 #[tokio::test]

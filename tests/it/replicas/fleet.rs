@@ -1,16 +1,17 @@
-//! Replicas of one instance behind nginx, over one PostgreSQL that is reached by a way that can be lost.
+//! Replicas of one instance behind nginx, over one PostgreSQL and one Redis that are reached by ways that can be lost.
 
 use tests::authd::Authd;
 use tests::http::get;
 use tests::port;
 use tests::postgres::Postgres;
 use tests::proxy::{Kind, Proxy};
+use tests::redis::Redis;
 use tests::relay::Relay;
-use tests::resources::{ADMIN_PASSWORD, Folder, instance};
+use tests::resources::{Folder, instance};
 use tests::wait;
 use tests::world::World;
 
-use crate::postgres::TOGETHER;
+use crate::postgres::{TOGETHER, sign_in_is_answered};
 
 /// All of it.
 pub(super) struct Fleet {
@@ -18,11 +19,15 @@ pub(super) struct Fleet {
     pub(super) postgres: Postgres,
     /// The way to it.
     pub(super) way: Relay,
+    /// By which they hear of each other.
+    pub(super) redis: Redis,
+    /// The way to that.
+    pub(super) way_to_redis: Relay,
     /// Those that run.
     pub(super) replicas: Vec<Replica>,
     /// What clients reach them through.
     pub(super) nginx: Proxy,
-    url: String,
+    urls: [String; 2],
 }
 
 /// One of them, which keeps its addresses for as long as there is a place for it.
@@ -46,9 +51,10 @@ pub(super) fn name_of(url: &str) -> &str {
 }
 
 impl Replica {
-    async fn start(url: &str, front: u16) -> Self {
-        let fields = format!("{TOGETHER}  database: {{postgresSecretRef: {{name: shared, key: url}}}}\n");
-        let folder = Folder::shared(&fields, &[("url", url)]);
+    async fn start([url, redis]: &[String; 2], front: u16) -> Self {
+        let named = "  database: {postgresSecretRef: {name: shared, key: url}}\n  redis: {secretRef: {name: shared, key: redis}}\n";
+        let fields = format!("{TOGETHER}{named}");
+        let folder = Folder::shared(&fields, &[("url", url), ("redis", redis)]);
         let public = instance(&fields).replace("localhost:8000", &format!("localhost:{front}"));
         folder.write("authd.yaml", &public);
         let data = tempfile::tempdir().expect("a temporary folder can be made");
@@ -83,8 +89,12 @@ impl Fleet {
     pub(super) async fn of(count: usize) -> Self {
         let postgres = Postgres::start().await;
         let (way, url) = reached(&postgres).await;
+        let redis = Redis::start().await;
+        let way_to_redis = Relay::to(redis.port).await;
+        let (direct, relayed) = (redis.port.to_string(), way_to_redis.address.port().to_string());
+        let urls = [url, redis.url().replace(&direct, &relayed)];
         let front = Proxy::port();
-        let starting = (0..count).map(|_| Replica::start(&url, front));
+        let starting = (0..count).map(|_| Replica::start(&urls, front));
         let replicas = futures::future::join_all(starting).await;
         let pages = upstream(&replicas, 0);
         let verify = upstream(&replicas, 1);
@@ -99,7 +109,9 @@ impl Fleet {
             way,
             replicas,
             nginx,
-            url,
+            redis,
+            way_to_redis,
+            urls,
         }
     }
 
@@ -113,28 +125,21 @@ impl Fleet {
 
     /// Starts so many more.
     pub(super) async fn grow(&mut self, by: usize) {
-        let starting = (0..by).map(|_| Replica::start(&self.url, self.nginx.port));
+        let starting = (0..by).map(|_| Replica::start(&self.urls, self.nginx.port));
         self.replicas.extend(futures::future::join_all(starting).await);
     }
 
     /// The name of the database.
     pub(super) fn database(&self) -> &str {
-        name_of(&self.url)
+        name_of(&self.urls[0])
     }
 
     /// Waits until each replica answers an attempt to sign in so.
     pub(super) async fn sign_in_is_answered(&self, status: u16) {
-        let each = self.replicas.iter().map(|Replica { world, .. }| async move {
-            wait::until(&format!("signing in is answered {status}"), || async {
-                let answer = world.try_password("admin@example.com", ADMIN_PASSWORD).await;
-                if answer.status == status {
-                    Ok(())
-                } else {
-                    Err(format!("{} {}", answer.status, answer.body))
-                }
-            })
-            .await;
-        });
+        let each = self
+            .replicas
+            .iter()
+            .map(|replica| sign_in_is_answered(&replica.world, status));
         futures::future::join_all(each).await;
     }
 

@@ -82,7 +82,28 @@ async fn story(fleet: &mut Fleet, load: &Load) {
         load.becomes(&[Well]);
         load.is_asked(1).await;
     }
+    without_redis(fleet, load).await;
     load.stop(fleet).await;
+}
+
+/// Whatever becomes of Redis, each answer is as if all were well.
+async fn without_redis(fleet: &mut Fleet, load: &Load) {
+    println!("Redis is stopped");
+    fleet.redis.kill();
+    load.becomes(&[Well]);
+    load.is_asked(1).await;
+    fleet.redis.start_again().await;
+
+    println!("Redis says nothing");
+    fleet.way_to_redis.set(Passage::Stalled);
+    load.becomes(&[Well]);
+    load.is_asked(1).await;
+    fleet.way_to_redis.set(Passage::Open);
+
+    println!("Redis was emptied");
+    assert_eq!(fleet.redis.says(&["FLUSHALL"]), "OK");
+    load.becomes(&[Well]);
+    load.is_asked(1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
