@@ -173,6 +173,12 @@ impl Drop for Fleet {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("nginx: {:#?}", self.nginx.errors());
+            eprintln!("PostgreSQL: {:#?}", self.postgres.log());
+            for Replica { world, .. } in &self.replicas {
+                let log = world.authd.log().into_iter();
+                let errors: Vec<String> = log.filter(|line| line.contains("\"ERROR\"")).collect();
+                eprintln!("a replica: {errors:#?}");
+            }
         }
     }
 }
