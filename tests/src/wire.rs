@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::wait::DEADLINE;
-
+/// How long a server may put up with whoever says nothing, or too little.
+const LONGEST: Duration = Duration::from_secs(20);
 /// How long the other side may keep the connection open.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -88,7 +88,7 @@ pub async fn drip(address: &str, begin: &[u8], what: &str) -> Heard {
     let _ = stream.write_all(begin).await;
     let mut drops = tokio::time::interval(Duration::from_millis(200));
     let (mut heard, mut buffer) = (Vec::new(), [0_u8; 4096]);
-    let ended = tokio::time::timeout(DEADLINE, async {
+    let ended = tokio::time::timeout(LONGEST, async {
         loop {
             tokio::select! {
                 read = stream.read(&mut buffer) => match read {
@@ -126,7 +126,7 @@ pub async fn echoes(stream: &mut TcpStream) -> bool {
 pub async fn ends(stream: &mut TcpStream, what: &str) {
     let mut buffer = [0; 64];
     let ended = async { while matches!(stream.read(&mut buffer).await, Ok(1..)) {} };
-    let ended = tokio::time::timeout(DEADLINE, ended).await;
+    let ended = tokio::time::timeout(LONGEST, ended).await;
     assert!(ended.is_ok(), "{what}: the connection stays open");
 }
 
