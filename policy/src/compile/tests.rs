@@ -213,7 +213,7 @@ fn the_stories_show_every_reason_that_compiling_gives() {
                 .map(|problem| problem.reason),
         );
     }
-    // Those are no problems, or given by whoever reads the files, or by the operator.
+    // Those are no problems, or given by whoever reads the files, by the operator, or by replicas that ask providers.
     let elsewhere = [
         Reason::Accepted,
         Reason::Unreadable,
@@ -229,6 +229,23 @@ fn the_stories_show_every_reason_that_compiling_gives() {
         Reason::Enforced,
         Reason::Waiting,
         Reason::NoReplicas,
+        Reason::Reachable,
+        Reason::NotAsked,
+        Reason::ServerUnreachable,
+        Reason::CertificateInvalid,
+        Reason::TlsRefused,
+        Reason::TlsUnusable,
+        Reason::AddressForbidden,
+        Reason::TimedOut,
+        Reason::ServerError,
+        Reason::Nonsense,
+        Reason::BadMetadata,
+        Reason::IssuerMismatch,
+        Reason::BadKeys,
+        Reason::InvalidClient,
+        Reason::ApplicationBindRefused,
+        Reason::SearchBaseMissing,
+        Reason::SearchRefused,
         Reason::Ready,
     ];
     for (reason, _) in Reason::ALL.iter().filter(|(reason, _)| !elsewhere.contains(reason)) {
