@@ -28,6 +28,9 @@ use crate::store::{Ended, NewUser, Revocation, RevocationKind};
 #[cfg(test)]
 mod tests;
 
+/// For how long what was heard of revocations counts as all there is, in milliseconds: within this they are with every replica.
+const KNOWN_FOR: i64 = 5000;
+
 /// Everything that a request needs.
 #[derive(Debug)]
 pub struct App {
@@ -67,6 +70,7 @@ pub struct App {
     serving: ArcSwapOption<Serving>,
     epoch: AtomicU64,
     position: AtomicI64,
+    heard_at: AtomicI64,
     leaving: AtomicBool,
 }
 
@@ -139,6 +143,7 @@ impl App {
             serving: ArcSwapOption::empty(),
             epoch: AtomicU64::new(0),
             position: AtomicI64::new(position),
+            heard_at: AtomicI64::new(now.as_millisecond()),
             leaving: AtomicBool::new(false),
         })
     }
@@ -274,12 +279,19 @@ impl App {
         self.position.load(Ordering::Acquire)
     }
 
+    /// Whether it may be that something was revoked of which this replica has not heard: for too long the database did not answer.
+    #[must_use]
+    pub fn may_be_behind(&self) -> bool {
+        let heard_at = self.heard_at.load(Ordering::Acquire);
+        self.now().as_millisecond().saturating_sub(heard_at) > KNOWN_FOR
+    }
+
     /// Puts into memory what replicas wrote since the last time, this one among them, and says whether there was anything.
     ///
     /// # Errors
     /// The database does not answer; what is in memory stays.
     pub async fn catch_up(&self) -> Result<bool, store::Error> {
-        let mut is_new = false;
+        let (mut is_new, asked_at) = (false, self.now());
         loop {
             let known = self.position();
             let Some(changes) = self.store.changes_since(known).await? else {
@@ -288,6 +300,7 @@ impl App {
                 continue;
             };
             if changes.position == known {
+                self.heard_at.store(asked_at.as_millisecond(), Ordering::Release);
                 return Ok(is_new);
             }
             is_new = true;

@@ -94,10 +94,9 @@ pub async fn check(app: &App, serving: &Serving, check: &Check<'_>) -> Verdict {
         );
     }
     match outcome(check, &decision) {
+        Outcome::Permit if !is_believed(app, &caller, &decision) => as_a_stranger(serving, check, context),
         Outcome::Permit => {
-            let until = caller.good_until(check.credential);
-            let left = until.map(|at| at.saturating_sub(app.now().as_second()).max(1).unsigned_abs());
-            let age = [left, decision.max_connection_age].into_iter().flatten().min();
+            let age = may_last(app, &caller, check, &decision);
             Verdict::Allow(caller, age)
         }
         Outcome::Deny(denial) => {
@@ -118,6 +117,32 @@ pub async fn check(app: &App, serving: &Serving, check: &Check<'_>) -> Verdict {
             }
         }
     }
+}
+
+/// For how many seconds a connection that opens now may stay open.
+fn may_last(app: &App, caller: &Caller, check: &Check<'_>, decision: &Decision) -> Option<u64> {
+    let until = caller.good_until(check.credential);
+    let left = until.map(|at| at.saturating_sub(app.now().as_second()).max(1).unsigned_abs());
+    [left, decision.max_connection_age].into_iter().flatten().min()
+}
+
+/// The answer to whoever cannot be believed now: what is open to everybody is open to them.
+fn as_a_stranger(serving: &Serving, check: &Check<'_>, context: Context<'_>) -> Verdict {
+    let context = Context {
+        signed_in: None,
+        ..context
+    };
+    let stranger = serving.anonymous();
+    let decision = serving.decide(&stranger.principal, check.target, &context);
+    match outcome(check, &decision) {
+        Outcome::Permit => Verdict::Allow(stranger, decision.max_connection_age),
+        Outcome::Deny(_) => Verdict::Unavailable,
+    }
+}
+
+/// Whether the caller counts: a policy may say that people do not while it is not known what was revoked.
+fn is_believed(app: &App, caller: &Caller, decision: &Decision) -> bool {
+    decision.on_revocation_unknown.is_allow() || !caller.is_revocable() || !app.may_be_behind()
 }
 
 /// What was decided, unless the proxy meant another policy than the one that decided.

@@ -39,6 +39,11 @@ pub struct AccessPolicySpec {
     /// `Enforce` refuses what is not allowed. `Shadow` decides and records what would have been refused, and lets it through.
     #[serde(default)]
     pub mode: Mode,
+    /// What becomes of people, and of keys that they made, while a replica has not heard for more than 5 s what was revoked, as its
+    /// database does not answer. `Allow`: who was let in before still is. `Deny`: they are refused (503) until it has heard. Keys of
+    /// ApiKey resources, tokens of other issuers and public paths are not concerned.
+    #[serde(default)]
+    pub on_revocation_unknown: OnRevocationUnknown,
     /// Host names that this policy governs: exact (`grafana.example.com`) or with one leading wildcard label
     /// (`*.example.com`, which covers exactly one label). An exact name wins over a wildcard.
     #[schemars(
@@ -69,6 +74,24 @@ pub enum Mode {
     Enforce,
     /// Record what would have been refused, and let it through.
     Shadow,
+}
+
+/// Whether those count whose access may have been revoked, as far as a replica knows.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnRevocationUnknown {
+    /// They count.
+    #[default]
+    Allow,
+    /// They do not.
+    Deny,
+}
+
+impl OnRevocationUnknown {
+    /// Whether it is what it is when nobody says so.
+    #[must_use]
+    pub fn is_allow(&self) -> bool {
+        *self == Self::Allow
+    }
 }
 
 /// What is allowed on some paths.

@@ -28,7 +28,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-pub use access_policy::{AccessPolicy, AccessPolicySpec, AccessRule, Allow, Mode};
+pub use access_policy::{AccessPolicy, AccessPolicySpec, AccessRule, Allow, Mode, OnRevocationUnknown};
 pub use api_key::{ApiKey, ApiKeySpec, Endpoint, Owner, Rotation};
 pub use auth_provider::{
     Accounts, AuthProvider, AuthProviderSpec, Authentication, AuthorizeParameter, ClaimNames, ClientAuth,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crds::{AccessPolicy, AccessPolicySpec, ApiKey, Mode, Reason, Resource};
+use crds::{AccessPolicy, AccessPolicySpec, ApiKey, Mode, OnRevocationUnknown, Reason, Resource};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::ResourceExt as _;
 use kube::core::PartialObjectMeta;
@@ -111,6 +111,7 @@ fn closed(kept: &Kept<AccessPolicy>) -> Vec<AccessPolicy> {
         metadata,
         spec: AccessPolicySpec {
             mode: Mode::Enforce,
+            on_revocation_unknown: OnRevocationUnknown::default(),
             hosts,
             rules: Vec::new(),
             cedar: None,

@@ -6,7 +6,7 @@ mod settings;
 pub mod shard;
 mod tree;
 
-use crds::{Endpoint, Mode};
+use crds::{Endpoint, Mode, OnRevocationUnknown};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -200,6 +200,9 @@ pub struct Access {
     pub name: String,
     /// Whether refusals take effect.
     pub mode: Mode,
+    /// Whether people count while it is not known what was revoked.
+    #[serde(default, skip_serializing_if = "OnRevocationUnknown::is_allow")]
+    pub on_revocation_unknown: OnRevocationUnknown,
     /// The hosts that it governs.
     pub hosts: Vec<String>,
     /// Whether it was left out for its problems: its hosts are refused.

@@ -43,6 +43,7 @@ const ROWS: [(&str, &[&str]); 21] = [
             "a_database_without_a_connection_left_is_one_that_is_away",
             "another_server_takes_over_with_all_that_was_acknowledged",
             "of_a_server_that_does_not_answer_one_asks_each_second",
+            "people_do_not_count_while_it_is_not_known_what_was_revoked_where_the_policy_says_so",
         ],
     ),
     (

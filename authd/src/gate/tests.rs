@@ -414,3 +414,32 @@ async fn while_the_database_is_away_whoever_is_known_and_did_not_change_is_let_i
         "what changed cannot be known"
     );
 }
+
+#[tokio::test]
+async fn people_do_not_count_while_it_is_not_known_what_was_revoked_where_the_policy_says_so() {
+    let strict = "  onRevocationUnknown: Deny\n  hosts: [app.example.com]";
+    let strict = RESOURCES.replacen("  hosts: [app.example.com]", strict, 1);
+    for (resources, unknown) in [(RESOURCES.to_owned(), 200), (strict, 503)] {
+        let stand = Stand::with(&resources).await;
+        let token = stand.sign_in("admin@example.com").await;
+        let made = stand.post("/api/v1/auths/api_key", Some(&token), &json!({})).await;
+        let key = made.json()["api_key"].as_str().unwrap().to_owned();
+        let asked = async |credential: &str| stand.ask_with("/", credential).await.status.as_u16();
+        for (passed, expected) in [("1ms", 200), ("4999ms", 200), ("1ms", unknown)] {
+            stand.advance(passed);
+            assert_eq!(asked(&token).await, expected, "{passed}");
+            assert_eq!(asked(&key).await, expected, "{passed}: a key that somebody made");
+        }
+        let declared = stand.ask_with("/v1/deploys", KEY).await;
+        assert_eq!(declared.status, 200, "a declared key is in the Snapshot");
+        let public = stand.ask_with("/public/x", &token).await;
+        let known = if unknown == 200 { "admin@example.com" } else { "" };
+        assert_eq!(
+            (public.status.as_u16(), public.header("x-auth-email")),
+            (200, known),
+            "a public page"
+        );
+        stand.app.catch_up().await.unwrap();
+        assert_eq!(asked(&token).await, 200, "it is known again");
+    }
+}

@@ -107,6 +107,12 @@ impl Caller {
         !matches!((&self.means, credential), (Means::Issued { .. }, Credential::Cookie(_)))
     }
 
+    /// Whether it can be revoked at any moment by what is written into the database.
+    #[must_use]
+    pub fn is_revocable(&self) -> bool {
+        matches!(self.means, Means::Session { .. } | Means::PersonalKey { .. })
+    }
+
     /// The session's token, where there is a session.
     #[must_use]
     pub fn session(&self) -> Option<&Claims> {

@@ -31,6 +31,7 @@ pub(super) fn compile(scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Vec<Acc
             Access {
                 name,
                 mode,
+                on_revocation_unknown: resource.spec.on_revocation_unknown,
                 hosts,
                 broken: true,
                 rules: Vec::new(),
@@ -76,6 +77,7 @@ fn access(resource: &AccessPolicy, name: &str, hosts: Vec<String>) -> Result<Acc
     let mut access = Access {
         name: name.to_owned(),
         mode: resource.spec.mode,
+        on_revocation_unknown: resource.spec.on_revocation_unknown,
         hosts,
         broken: false,
         rules: Vec::new(),

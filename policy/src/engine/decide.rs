@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use cedar_policy::{AuthorizationError, PolicyId, Response};
-use crds::Mode;
+use crds::{Mode, OnRevocationUnknown};
 use serde::Serialize;
 
 use super::{Engine, ReadyAccess, SignIn, Slice};
@@ -41,6 +41,9 @@ pub struct Decision {
     /// For how many seconds a connection may stay open that the rules let open; `None`: they do not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_connection_age: Option<u64>,
+    /// Whether it holds for people while it is not known what was revoked.
+    #[serde(skip_serializing_if = "OnRevocationUnknown::is_allow")]
+    pub on_revocation_unknown: OnRevocationUnknown,
     /// What could not be evaluated.
     pub errors: Vec<String>,
 }
@@ -172,6 +175,7 @@ fn refused(policy: Option<String>, denial: Denial, errors: Vec<String>) -> Decis
         shadow: None,
         sign_in_again: None,
         max_connection_age: None,
+        on_revocation_unknown: OnRevocationUnknown::default(),
         errors,
     }
 }
@@ -212,6 +216,7 @@ impl Question<'_> {
             determining,
             shadow,
             sign_in_again,
+            on_revocation_unknown: self.ready.access.on_revocation_unknown,
             errors,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crds::{AccessPolicy, AccessPolicySpec, AccessRule, Allow, Endpoint, Mode, RoleMapping};
+use crds::{AccessPolicy, AccessPolicySpec, AccessRule, Allow, Endpoint, Mode, OnRevocationUnknown, RoleMapping};
 use proptest::collection::{btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -89,6 +89,7 @@ pub(crate) fn policies() -> impl Strategy<Value = Vec<AccessPolicySpec>> {
                 .collect();
             AccessPolicySpec {
                 mode,
+                on_revocation_unknown: OnRevocationUnknown::default(),
                 hosts,
                 rules,
                 cedar: None,

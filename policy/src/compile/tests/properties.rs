@@ -64,6 +64,7 @@ fn broken() -> impl Strategy<Value = AccessPolicySpec> {
     let host = prop::sample::select(vec!["broken.test", "a.x.test", "*.x.test"]);
     (host, prop::sample::select(texts.to_vec())).prop_map(|(host, text)| AccessPolicySpec {
         mode: crds::Mode::Enforce,
+        on_revocation_unknown: crds::OnRevocationUnknown::default(),
         hosts: vec![host.to_owned()],
         rules: Vec::new(),
         cedar: Some(text.to_owned()),
@@ -127,6 +128,7 @@ proptest! {
             let rules = serde_json::json!([{"paths": more, "methods": more, "allow": {"roles": more, "users": more}}]);
             let spec = AccessPolicySpec {
                 mode: crds::Mode::Enforce,
+        on_revocation_unknown: crds::OnRevocationUnknown::default(),
                 hosts: more.clone(),
                 rules: serde_json::from_value(rules).unwrap(),
                 cedar: Some(text.clone()),
