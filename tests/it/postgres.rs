@@ -1,6 +1,7 @@
 //! Accounts and sessions in a PostgreSQL database that replicas share, and what still works while it is away.
 
 mod commands;
+mod crashes;
 mod faults;
 mod revocations;
 mod rows;
