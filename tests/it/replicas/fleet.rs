@@ -50,12 +50,22 @@ pub(super) fn name_of(url: &str) -> &str {
     url.rsplit('/').next().unwrap_or_default()
 }
 
+/// What an instance says whose replicas share a database and a Redis.
+fn fields() -> String {
+    let named =
+        "  database: {postgresSecretRef: {name: shared, key: url}}\n  redis: {secretRef: {name: shared, key: redis}}\n";
+    format!("{TOGETHER}{named}")
+}
+
+/// The resources of replicas of this database and this Redis.
+pub(super) fn folder([url, redis]: &[String; 2]) -> Folder {
+    Folder::shared(&fields(), &[("url", url), ("redis", redis)])
+}
+
 impl Replica {
-    async fn start([url, redis]: &[String; 2], front: u16) -> Self {
-        let named = "  database: {postgresSecretRef: {name: shared, key: url}}\n  redis: {secretRef: {name: shared, key: redis}}\n";
-        let fields = format!("{TOGETHER}{named}");
-        let folder = Folder::shared(&fields, &[("url", url), ("redis", redis)]);
-        let public = instance(&fields).replace("localhost:8000", &format!("localhost:{front}"));
+    async fn start(urls: &[String; 2], front: u16) -> Self {
+        let folder = folder(urls);
+        let public = instance(&fields()).replace("localhost:8000", &format!("localhost:{front}"));
         folder.write("authd.yaml", &public);
         let data = tempfile::tempdir().expect("a temporary folder can be made");
         let addresses = [port::free(), port::free()].map(|port| format!("127.0.0.1:{port}"));
