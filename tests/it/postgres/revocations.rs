@@ -101,6 +101,11 @@ async fn what_is_ended_at_one_replica_is_refused_by_all_within_five_seconds() {
         "services verify what both sign: {published}"
     );
 
+    for world in [&one, &other] {
+        heard("control", world, &bystander.token, 200).await;
+        heard("control", world, &key, 200).await;
+    }
+
     let mut ended = Vec::new();
     for by in [
         By::Token,
