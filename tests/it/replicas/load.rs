@@ -16,7 +16,7 @@ use super::fleet::Fleet;
 use super::promises::{Ask, PROMISES, State, promised};
 
 /// How often each thing is asked at most.
-const PACE: Duration = Duration::from_millis(40);
+const PACE: Duration = Duration::from_millis(100);
 
 /// How many sessions and keys stay at least, to be asked with: some may be lost when the database goes.
 const RESERVE: usize = 12;
