@@ -108,8 +108,9 @@ async fn begin(serve: Serve) -> anyhow::Result<ExitCode> {
     }
     drain(&app, Duration::from_secs(serve.drain.into())).await;
     tracing::info!("stopping: requests under way are finished");
-    tasks.end(proxies).await;
+    tasks.end(&proxies).await;
     housekeeping::last_words(&app).await;
+    proxies.end();
     Ok(ExitCode::SUCCESS)
 }
 
@@ -161,6 +162,11 @@ impl Proxies {
             grpc: Threads::start("grpc", serve.grpc, &spoken(Reading::Http2), stop, grpc)?,
         })
     }
+
+    fn end(self) {
+        self.verify.end();
+        self.grpc.end();
+    }
 }
 
 /// What runs beside the main flow, until when.
@@ -174,12 +180,12 @@ struct Tasks {
 }
 
 impl Tasks {
-    async fn end(self, proxies: Proxies) {
+    async fn end(self, proxies: &Proxies) {
         self.stop.cancel();
         self.running.close();
         self.running.wait().await;
-        proxies.verify.wait();
-        proxies.grpc.wait();
+        proxies.verify.have_answered().await;
+        proxies.grpc.have_answered().await;
         self.silence.cancel();
         self.saying.close();
         self.saying.wait().await;

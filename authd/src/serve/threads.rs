@@ -1,4 +1,7 @@
 //! A listener that proxies ask on, on threads of its own, so that nothing else that happens here is felt there.
+//!
+//! A connection to the database breaks with the thread that opened it, and whoever needs one next may be on another. So no thread ends
+//! before all requests are answered, also those of other listeners.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -7,13 +10,20 @@ use std::thread::JoinHandle;
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::listen::{self, Connected, Protocol};
+
+#[cfg(test)]
+mod tests;
 
 /// The threads of one listener, one for each core. They share its address and so its connections.
 pub(super) struct Threads {
     pub(super) address: SocketAddr,
     running: Vec<JoinHandle<()>>,
+    /// Those that still answer.
+    answering: TaskTracker,
+    end: CancellationToken,
 }
 
 impl Threads {
@@ -43,9 +53,12 @@ impl Threads {
         let mut threads = Self {
             address,
             running: Vec::new(),
+            answering: TaskTracker::new(),
+            end: CancellationToken::new(),
         };
         for listener in listeners {
             let (answer, protocol, stop) = (answer.clone(), protocol.clone(), stop.clone());
+            let (answering, end) = (threads.answering.token(), threads.end.clone());
             let listener = listener.into_std()?;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let serve = move || {
@@ -54,6 +67,8 @@ impl Threads {
                         Ok(listener) => listen::serve(listener, protocol, stop, answer).await,
                         Err(error) => tracing::error!(error = %error, "a listener does not start"),
                     }
+                    drop(answering);
+                    end.cancelled().await;
                 });
             };
             threads
@@ -63,8 +78,15 @@ impl Threads {
         Ok(threads)
     }
 
-    /// Returns once every thread has ended.
-    pub(super) fn wait(self) {
+    /// Returns once the stop has come and every request is answered.
+    pub(super) async fn have_answered(&self) {
+        self.answering.close();
+        self.answering.wait().await;
+    }
+
+    /// Ends every thread.
+    pub(super) fn end(self) {
+        self.end.cancel();
         for thread in self.running {
             let _ = thread.join();
         }
