@@ -35,6 +35,8 @@ pub(super) struct Replica {
     /// The program, its resources and its files.
     pub(super) world: World,
     addresses: [String; 2],
+    /// What went wrong in programs that ran in its place before.
+    before: Vec<String>,
 }
 
 /// A way to a database of its own on the server, and its URL.
@@ -62,6 +64,12 @@ pub(super) fn folder([url, redis]: &[String; 2]) -> Folder {
     Folder::shared(&fields(), &[("url", url), ("redis", redis)])
 }
 
+/// What went wrong in a program, as it says.
+fn errors(authd: &Authd) -> Vec<String> {
+    let log = authd.log().into_iter();
+    log.filter(|line| line.contains("\"ERROR\"")).collect()
+}
+
 impl Replica {
     async fn start(urls: &[String; 2], front: u16) -> Self {
         let folder = folder(urls);
@@ -73,11 +81,13 @@ impl Replica {
         Self {
             world: World { authd, folder, data },
             addresses,
+            before: Vec::new(),
         }
     }
 
     /// Starts it again where it was; it must have ended.
     pub(super) async fn start_again(&mut self) {
+        self.before.extend(errors(&self.world.authd));
         self.world.authd = run(self.world.folder.path(), self.world.data.path(), &self.addresses).await;
     }
 }
@@ -184,10 +194,8 @@ impl Drop for Fleet {
         if std::thread::panicking() {
             eprintln!("nginx: {:#?}", self.nginx.errors());
             eprintln!("PostgreSQL: {:#?}", self.postgres.log());
-            for Replica { world, .. } in &self.replicas {
-                let log = world.authd.log().into_iter();
-                let errors: Vec<String> = log.filter(|line| line.contains("\"ERROR\"")).collect();
-                eprintln!("a replica: {errors:#?}");
+            for Replica { world, before, .. } in &self.replicas {
+                eprintln!("a replica: {before:#?}, then {:#?}", errors(&world.authd));
             }
         }
     }

@@ -72,9 +72,7 @@ pub(super) const PROMISES: [(Ask, [&[u16]; 4]); 17] = [
     (Ask::WrongPassword, [&[400], &[400, 502], &[503], &[400]]),
     (Ask::SignOut, [&[200], &[200, 502], &[503], &[503]]),
     (Ask::NewKey, [&[200], &[200, 502], &[503], &[503]]),
-    // Seen now and then on a busy machine while replicas are replaced, and not explained: a deletion that is answered 503, and can be
-    // asked for again.
-    (Ask::DeleteKey, [&[200, 503], &[200, 404], &[503], &[503]]),
+    (Ask::DeleteKey, [&[200], &[200, 404], &[503], &[503]]),
 ];
 
 /// What may be answered while the world is in one of these states.
