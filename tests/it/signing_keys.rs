@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::process::Output;
 
-use serde_json::Value;
-use tests::authd::{Authd, run};
+use tests::authd::{Authd, printed, run};
 use tests::http::get;
 use tests::resources::{ADMIN_PASSWORD, Folder};
 use tests::wait;
@@ -14,18 +13,6 @@ use tests::world::World;
 fn signing_keys(data: &Path, arguments: &[&str]) -> Output {
     let data = data.display().to_string();
     run(&[&["signing-keys"], arguments, &["--data", &data]].concat())
-}
-
-/// What it prints as JSON.
-#[track_caller]
-fn printed(output: &Output) -> Value {
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success(),
-        "{text}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
 #[tokio::test]

@@ -58,6 +58,19 @@ pub fn run(arguments: &[&str]) -> Output {
         .expect("the program can be started")
 }
 
+/// What a command printed as JSON.
+///
+/// # Panics
+/// It failed, or printed something else.
+#[must_use]
+#[track_caller]
+pub fn printed(output: &Output) -> Value {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}{errors}");
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
 /// What it says when it does not start with these resources and this data.
 ///
 /// # Panics

@@ -3,7 +3,7 @@
 use std::process::Output;
 
 use serde_json::Value;
-use tests::authd::run;
+use tests::authd::{printed, run};
 use tests::postgres::Postgres;
 use tests::repository;
 use tests::wait;
@@ -18,15 +18,6 @@ const ANN: &str = "0b9a2f6e-0b51-4f3e-9c39-3a2f6a0d1a02";
 /// Runs a command on the database at this URL.
 fn on(url: &str, arguments: &[&str]) -> Output {
     run(&[arguments, &["--postgres", url, "--output", "json"]].concat())
-}
-
-/// What it prints.
-#[track_caller]
-fn printed(output: &Output) -> Value {
-    let text = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{text}{errors}");
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
 /// The audit lines of a replica that tell of a command.
