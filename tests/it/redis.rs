@@ -79,6 +79,19 @@ fn said(world: &World, text: &str) -> usize {
     world.authd.log().iter().filter(|line| line.contains(text)).count()
 }
 
+/// Does this until the log says so, as Redis may be late on a machine that is busy, and once more: it is said once.
+async fn said_once(world: &World, text: &str, act: impl AsyncFn(usize)) {
+    for number in 0..20 {
+        let before = said(world, text);
+        act(number).await;
+        if before > 0 {
+            assert_eq!(said(world, text), 1, "said once: {:?}", world.authd.log());
+            return;
+        }
+    }
+    panic!("`{text}` is not said: {:?}", world.authd.log());
+}
+
 /// Waits until the log says that Redis is not used, and why.
 async fn refused(world: &World, why: &str) {
     wait::until("it is said why Redis is not used", || {
