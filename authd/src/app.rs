@@ -24,6 +24,7 @@ use crate::serving::{self, Means, Serving};
 use crate::shared::{Guesses, Redis, Reservation, Revocations, Revoked};
 use crate::store::{self, Store};
 use crate::store::{Ended, NewUser, Revocation, RevocationKind};
+use crate::telemetry::with_causes;
 
 #[cfg(test)]
 mod tests;
@@ -336,7 +337,10 @@ impl App {
     pub async fn failed(&self, reservation: Reservation) {
         reservation.failed();
         if let Err(error) = self.guesses.write_down(&self.store).await {
-            tracing::warn!(error = %error, "failed guesses were not written down: they count until the next restart");
+            tracing::warn!(
+                error = with_causes(&error),
+                "failed guesses were not written down: they count until the next restart"
+            );
         }
     }
 

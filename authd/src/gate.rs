@@ -26,6 +26,7 @@ use crate::audit::{self, Event, Kind};
 use crate::identity::{self, Caller, Credential, count_guess, identify, key_name};
 use crate::serving::Serving;
 use crate::shared::Limited;
+use crate::telemetry::with_causes;
 
 /// A question.
 #[derive(Debug)]
@@ -65,7 +66,10 @@ pub async fn check(app: &App, serving: &Serving, check: &Check<'_>) -> Verdict {
     let (caller, fault) = match identify(app, serving, credential(serving, check)).await {
         Ok(caller) => (caller, None),
         Err(identity::Error::Unavailable(error)) => {
-            tracing::error!(error = %error, "the database does not answer: the request is refused");
+            tracing::error!(
+                error = with_causes(&error),
+                "the database does not answer: the request is refused"
+            );
             return Verdict::Unavailable;
         }
         // A browser sends its cookie by itself: a stale one must not keep anybody from a public page.

@@ -172,6 +172,21 @@ const fn gauge(name: &'static str, description: &'static str) -> Metric {
     }
 }
 
+/// An error with what it came of, for the log.
+#[must_use]
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |said, cause| {
+        let cause = cause.to_string();
+        // Some say themselves what they came of.
+        if said.contains(&cause) {
+            said
+        } else {
+            format!("{said}: {cause}")
+        }
+    })
+}
+
 /// Starts logging to standard error, one JSON object a line; `filter` is as in `info,authd=debug`.
 pub fn start_logs(filter: &str) -> Result<(), Error> {
     let subscriber = subscriber(filter, std::io::stderr)?;

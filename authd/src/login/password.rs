@@ -14,6 +14,7 @@ use crate::identity;
 use crate::serving::Serving;
 use crate::shared::{Attempt, Limited, Purpose};
 use crate::store::{self, User};
+use crate::telemetry::with_causes;
 
 /// Longer passwords are refused before anything is looked up, in bytes.
 const MAX_PASSWORD: usize = 1024;
@@ -179,7 +180,10 @@ async fn admit(
                 return Err((Error::Credentials, Some(user)));
             }
             if let Err(error) = app.store.record_sign_in(user.id, app.now()).await {
-                tracing::warn!(error = %error, "the time of a sign-in was not written down");
+                tracing::warn!(
+                    error = with_causes(&error),
+                    "the time of a sign-in was not written down"
+                );
             }
             Ok(SignedIn { user, token })
         }
@@ -201,6 +205,6 @@ async fn rehash(app: &App, serving: &Serving, user: &User, password: SecretStrin
     if let Ok(hash) = serving.hashing.hash(password).await
         && let Err(error) = app.store.renew_password_hash(user.id, old, &hash.into()).await
     {
-        tracing::warn!(error = %error, "a password hash was not renewed");
+        tracing::warn!(error = with_causes(&error), "a password hash was not renewed");
     }
 }

@@ -20,6 +20,7 @@ use crate::audit::{Event, Kind, Outcome};
 use crate::health;
 use crate::serving::Serving;
 use crate::store::{self, Identity, Revocation};
+use crate::telemetry::with_causes;
 
 /// The most people who are asked about in one round.
 const MOST: u32 = 256;
@@ -74,7 +75,11 @@ pub async fn round(app: &App, serving: &Serving, provider: &Provider, every: Sig
         None => refresh::round(app, serving, &provider.name).await.map(|_| Ended::Done),
     };
     asked.unwrap_or_else(|error| {
-        tracing::warn!(provider = provider.name, error = %error, "whoever is signed in was not asked about again");
+        tracing::warn!(
+            provider = provider.name,
+            error = with_causes(&error),
+            "whoever is signed in was not asked about again"
+        );
         Ended::GivenUp
     })
 }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::store;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, with_causes};
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(20);
@@ -33,11 +33,11 @@ pub(super) async fn run(app: Arc<App>, metrics: Metrics, stop: CancellationToken
             _ = rounds.tick() => {}
         }
         if let Err(error) = app.uses.write_down(&app.store).await {
-            tracing::warn!(error = %error, "last uses were not written down");
+            tracing::warn!(error = with_causes(&error), "last uses were not written down");
         }
         // What is written here is of people who did not wait for their answer.
         if let Err(error) = app.guesses.write_down(&app.store).await {
-            tracing::warn!(error = %error, "failed guesses were not written down");
+            tracing::warn!(error = with_causes(&error), "failed guesses were not written down");
         }
         if let Some(serving) = app.serving()
             && let Err(error) = serving.key_ring.rotate_if_due(app.now())
@@ -47,7 +47,7 @@ pub(super) async fn run(app: Arc<App>, metrics: Metrics, stop: CancellationToken
         if round.is_multiple_of(PURGE_EVERY)
             && let Err(error) = purge(&app).await
         {
-            tracing::warn!(error = %error, "expired rows were not deleted");
+            tracing::warn!(error = with_causes(&error), "expired rows were not deleted");
         }
         round = round.wrapping_add(1);
     }

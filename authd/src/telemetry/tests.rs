@@ -120,3 +120,20 @@ fn a_filter_that_cannot_be_read_is_told() {
         "{error}"
     );
 }
+
+#[test]
+fn an_error_is_logged_with_what_it_came_of_once() {
+    #[derive(Debug, thiserror::Error)]
+    enum Fault {
+        #[error("the disk is full")]
+        Disk,
+        #[error("not written")]
+        Writing(#[source] Box<Fault>),
+        #[error("not saved: {0}")]
+        Saving(#[source] Box<Fault>),
+    }
+    let writing = Fault::Writing(Box::new(Fault::Disk));
+    assert_eq!(with_causes(&writing), "not written: the disk is full");
+    let saving = Fault::Saving(Box::new(writing));
+    assert_eq!(with_causes(&saving), "not saved: not written: the disk is full");
+}

@@ -18,6 +18,7 @@ use crate::login::revalidate::{self, Heard};
 use crate::login::{arrival, github};
 use crate::serving::Serving;
 use crate::store::{self, Grant, Identity, Reason, Renewal};
+use crate::telemetry::with_causes;
 
 /// How many sessions are asked about at once.
 const AT_ONCE: usize = 8;
@@ -56,13 +57,13 @@ async fn settle(app: &App, provider: &str, session: uuid::Uuid, outcome: Result<
         Ok(()) => (Heard::There, Ok(())),
         Err(error) if ends(&error) => (Heard::Gone, end(app, session, error.reason()).await),
         Err(error) => {
-            tracing::warn!(session = %session, reason = error.reason(), error = %error, "a session was not asked about: it goes on");
+            tracing::warn!(session = %session, reason = error.reason(), error = with_causes(&error), "a session was not asked about: it goes on");
             (Heard::Nothing, postpone(app, session).await)
         }
     };
     revalidate::count(provider, heard);
     if let Err(error) = done {
-        tracing::warn!(session = %session, error = %error, "what a provider said of a session was not written down");
+        tracing::warn!(session = %session, error = with_causes(&error), "what a provider said of a session was not written down");
     }
 }
 
