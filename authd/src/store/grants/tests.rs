@@ -1,4 +1,5 @@
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use super::*;
 use crate::store::tests::{Fixture, at, fixture};
@@ -54,6 +55,20 @@ async fn a_grant_that_is_due_is_taken_by_one() {
     );
     fixture.store.postpone_grant(first.session, at(30)).await.unwrap();
     assert_eq!(lease(20).await.unwrap(), [second]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_that_twenty_want_at_once_is_taken_by_one() {
+    let fixture = fixture().await;
+    for number in 0..5 {
+        let grant = granted(&fixture, &format!("a{number}"), number).await;
+        let wanted = (0..20).map(|_| {
+            let store = fixture.store.clone();
+            async move { store.lease_due_grants("corporate", 5, at(number), at(100)).await }
+        });
+        let taken = wanted.collect::<JoinSet<_>>().join_all().await.into_iter();
+        assert_eq!(taken.flat_map(Result::unwrap).collect::<Vec<_>>(), [grant]);
+    }
 }
 
 #[tokio::test]
