@@ -189,6 +189,16 @@ async fn b25_what_asks_for_a_stronger_sign_in_is_opened_once_the_provider_made_o
         }
     })
     .await;
+    // A link leads nobody to a sign-in that no rule asks for, which may be a weaker one.
+    let asked = get(place
+        .site
+        .world
+        .public("/oauth/one/login?prompt=login&acr_values=weak+phr"))
+    .send()
+    .await;
+    let parameters = url::Url::parse(asked.header("location")).expect("it is an address");
+    let classes = parameters.query_pairs().find(|(name, _)| name == "acr_values");
+    assert_eq!(classes.map(|(_, classes)| classes.into_owned()).as_deref(), Some("phr"));
     place
         .arrive(Visit::new(), "/mine", "One", "alice")
         .sees("alice@example.com")
