@@ -9,6 +9,7 @@ mod start;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use tests::http::{Answer, get, post};
+use tests::ldap::Authority;
 use tests::postgres::Postgres;
 use tests::redis::Redis;
 use tests::resources::Folder;
@@ -26,6 +27,14 @@ const TOGETHER: &str = "  rateLimits: {signIn: {limit: 5, window: 10m}}
 fn folder(database: &str, redis: &str) -> Folder {
     let named = "  redis: {secretRef: {name: shared, key: redis}}\n";
     Folder::shared(&format!("{TOGETHER}{named}"), &[("url", database), ("redis", redis)])
+}
+
+/// The same where its certificates are of this authority.
+fn folder_believing(database: &str, redis: &str, authority: &Authority) -> Folder {
+    let named = "  redis: {secretRef: {name: shared, key: redis}, caSecretRef: {name: shared, key: ca}}\n";
+    let ca = authority.pem();
+    let shared = [("url", database), ("redis", redis), ("ca", &ca)];
+    Folder::shared(&format!("{TOGETHER}{named}"), &shared)
 }
 
 async fn replica(database: &str, redis: &str) -> World {
@@ -47,9 +56,17 @@ struct Database {
 
 /// Two replicas of a database of their own that use the Redis.
 async fn two(redis: &str) -> (Database, [World; 2]) {
+    two_of(|database| folder(database, redis)).await
+}
+
+/// Two replicas of a database of their own, with these resources, which name a Redis.
+async fn two_of(resources: impl Fn(&str) -> Folder) -> (Database, [World; 2]) {
     let server = Postgres::start().await;
     let url = server.database();
-    let replicas = [connected(&url, redis).await, connected(&url, redis).await];
+    let replicas = [World::of(resources(&url)).await, World::of(resources(&url)).await];
+    for replica in &replicas {
+        answers(replica, true).await;
+    }
     (Database { url, _server: server }, replicas)
 }
 

@@ -7,13 +7,14 @@ pub mod sentinel;
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 use tempfile::TempDir;
 
 pub use cluster::Cluster;
 pub use sentinel::Sentinels;
 
-use crate::ldap::{Authority, Certificate};
+use crate::ldap::Authority;
 use crate::port;
 use crate::process::Process;
 use crate::wait;
@@ -33,6 +34,7 @@ pub struct Redis {
     pub port: u16,
     folder: TempDir,
     kind: Kind,
+    speaks: Speaks,
     process: Process,
 }
 
@@ -40,51 +42,41 @@ pub struct Redis {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Server,
-    /// One that speaks TLS alone.
-    Secured,
     Sentinel,
+}
+
+/// What servers speak, with clients and with each other.
+#[derive(Clone, Debug)]
+pub enum Speaks {
+    /// Redis's protocol as it is.
+    Plainly,
+    /// TLS alone, with certificates of this authority.
+    Tls(Arc<Authority>),
 }
 
 impl Redis {
     /// Starts one.
     pub async fn start() -> Self {
-        Self::with(&[]).await
+        Self::with(&Speaks::Plainly, &[]).await
     }
 
-    /// Starts one with these lines in its configuration.
-    pub async fn with(settings: &[&str]) -> Self {
-        let port = port::free();
-        Self::of(Kind::Server, port, &server(port, settings), &[]).await
+    /// Starts one that speaks this, with these lines in its configuration.
+    pub async fn with(speaks: &Speaks, settings: &[&str]) -> Self {
+        Self::of(Kind::Server, speaks, &server(settings)).await
     }
 
-    /// Starts one that speaks TLS alone, and shows this certificate.
-    pub async fn showing(certificate: &Certificate, authority: &Authority) -> Self {
-        let port = port::free();
-        let tls = format!(
-            "{}\nport 0\ntls-port {port}\ntls-cert-file server.crt\ntls-key-file server.key\ntls-ca-cert-file ca.crt\n\
-             tls-auth-clients no\n",
-            server(0, &[])
-        );
-        let files = [
-            ("server.crt", certificate.chain.as_str()),
-            ("server.key", certificate.key.as_str()),
-            ("ca.crt", &authority.pem()),
-        ];
-        Self::of(Kind::Secured, port, &tls, &files).await
-    }
-
-    async fn of(kind: Kind, port: u16, configuration: &str, files: &[(&str, &str)]) -> Self {
+    async fn of(kind: Kind, speaks: &Speaks, configuration: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let write = |name: &str, text: &str| {
-            std::fs::write(folder.path().join(name), text).expect("the folder can be written");
-        };
-        write("redis.conf", configuration);
-        files.iter().for_each(|(name, text)| write(name, text));
+        let port = port::free();
+        let listens = speaks.listens(port, folder.path());
+        std::fs::write(folder.path().join("redis.conf"), format!("{listens}\n{configuration}"))
+            .expect("the folder can be written");
         let mut server = Self {
             port,
             process: run(folder.path(), kind),
             folder,
             kind,
+            speaks: speaks.clone(),
         };
         server.ready().await;
         server
@@ -93,8 +85,11 @@ impl Redis {
     /// Where authd finds it, as its user.
     #[must_use]
     pub fn url(&self) -> String {
-        let scheme = if self.kind == Kind::Secured { "rediss" } else { "redis" };
-        format!("{scheme}://authd:{PASSWORD}@127.0.0.1:{}", self.port)
+        format!(
+            "{}://authd:{PASSWORD}@127.0.0.1:{}",
+            self.speaks.scheme("redis"),
+            self.port
+        )
     }
 
     /// What it answers, also where that is an error.
@@ -105,22 +100,14 @@ impl Redis {
     pub fn says(&self, command: &[&str]) -> String {
         let mut asking = Command::new("redis-cli");
         asking.args(["-h", "127.0.0.1", "-p", &self.port.to_string()]);
-        match self.kind {
-            Kind::Sentinel => {}
-            Kind::Server => {
-                asking.args(["--user", "default", "--pass", ADMINISTRATOR, "--no-auth-warning"]);
-            }
-            Kind::Secured => {
-                asking.args([
-                    "--user",
-                    "default",
-                    "--pass",
-                    ADMINISTRATOR,
-                    "--no-auth-warning",
-                    "--tls",
-                ]);
-                asking.arg("--cacert").arg(self.folder.path().join("ca.crt"));
-            }
+        if self.kind == Kind::Server {
+            asking.args(["--user", "default", "--pass", ADMINISTRATOR, "--no-auth-warning"]);
+        }
+        if let Speaks::Tls(_) = self.speaks {
+            asking
+                .arg("--tls")
+                .arg("--cacert")
+                .arg(self.folder.path().join("ca.crt"));
         }
         let answer = asking.args(command).output().expect("redis-cli can be started");
         let said = String::from_utf8_lossy(&answer.stdout).trim().to_owned();
@@ -170,10 +157,43 @@ impl Redis {
     }
 }
 
+impl Speaks {
+    /// The lines of a configuration that say where and how to listen; what they name is written into the folder.
+    fn listens(&self, port: u16, folder: &Path) -> String {
+        let Self::Tls(authority) = self else {
+            return format!("bind 127.0.0.1\nport {port}");
+        };
+        let certificate = authority.server(&["redis.example.test"]);
+        // Nodes of a Cluster have to show each other who connects.
+        let own = authority.client("redis.example.test");
+        for (name, text) in [
+            ("server.crt", &certificate.chain),
+            ("server.key", &certificate.key),
+            ("client.crt", &own.chain),
+            ("client.key", &own.key),
+            ("ca.crt", &authority.pem()),
+        ] {
+            std::fs::write(folder.join(name), text).expect("the folder can be written");
+        }
+        format!(
+            "bind 127.0.0.1\nport 0\ntls-port {port}\ntls-cert-file server.crt\ntls-key-file server.key\n\
+             tls-client-cert-file client.crt\ntls-client-key-file client.key\ntls-ca-cert-file ca.crt\n\
+             tls-auth-clients no\ntls-replication yes"
+        )
+    }
+
+    /// The scheme of an address.
+    fn scheme(&self, plainly: &str) -> String {
+        match self {
+            Self::Plainly => plainly.to_owned(),
+            Self::Tls(_) => plainly.replacen("redis", "rediss", 1),
+        }
+    }
+}
+
 /// The configuration of a server: nothing is kept on the disk.
-fn server(port: u16, more: &[&str]) -> String {
+fn server(more: &[&str]) -> String {
     let mut lines = vec![
-        format!("bind 127.0.0.1\nport {port}"),
         "save \"\"\nappendonly no\nrepl-diskless-sync-delay 0".to_owned(),
         format!("user default on >{ADMINISTRATOR} ~* &* +@all"),
         format!("user authd on >{PASSWORD} {RIGHTS}"),

@@ -1,14 +1,16 @@
 //! The server that has the keys is killed while people sign in and out: every answer stays right, and its successor is used.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tests::http::post;
-use tests::redis::{Cluster, Sentinels};
-use tests::resources::ADMIN_PASSWORD;
+use tests::ldap::Authority;
+use tests::redis::{Cluster, Sentinels, Speaks};
+use tests::resources::{ADMIN_PASSWORD, Folder};
 use tests::wait;
 use tests::world::World;
 
-use super::{answers, looked_at_together, two};
+use super::{answers, folder, folder_believing, looked_at_together, two_of};
 
 /// Signs in at one replica, is let in by the other, and signs out there, until it is enough.
 async fn come_and_go(one: &World, other: &World, rounds: &AtomicUsize, enough: &AtomicBool) {
@@ -67,10 +69,11 @@ async fn survive(one: &World, other: &World, killed: impl Future<Output = ()>) {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_master_is_used_once_sentinels_have_made_one() {
-    let mut redis = Sentinels::start().await;
-    let (_database, [one, other]) = two(&redis.url()).await;
+/// Sentinels make the replica the master while replicas of authd with these resources use it.
+async fn sentinels_make_another(speaks: Speaks, resources: impl Fn(&str, &str) -> Folder) {
+    let mut redis = Sentinels::start(speaks).await;
+    let url = redis.url();
+    let (_database, [one, other]) = two_of(|database| resources(database, &url)).await;
     survive(&one, &other, async {
         let port = redis.master().port;
         redis.kill_master();
@@ -81,10 +84,11 @@ async fn another_master_is_used_once_sentinels_have_made_one() {
     assert!(keys.contains("account/"), "the new master has the counts: {keys}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_node_is_used_once_the_cluster_has_made_it_a_master() {
-    let mut redis = Cluster::start().await;
-    let (_database, [one, other]) = two(&redis.url()).await;
+/// The same in a Cluster.
+async fn a_cluster_makes_another(speaks: Speaks, resources: impl Fn(&str, &str) -> Folder) {
+    let mut redis = Cluster::start(speaks).await;
+    let url = redis.url();
+    let (_database, [one, other]) = two_of(|database| resources(database, &url)).await;
     survive(&one, &other, async {
         redis.kill_owner();
         redis.owned().await;
@@ -92,4 +96,28 @@ async fn another_node_is_used_once_the_cluster_has_made_it_a_master() {
     .await;
     let keys = redis.owner().expect("the cluster is whole").says(&["KEYS", "authd:*"]);
     assert!(keys.contains("account/"), "the new master has the counts: {keys}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_master_is_used_once_sentinels_have_made_one() {
+    sentinels_make_another(Speaks::Plainly, folder).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_master_is_used_over_tls() {
+    let authority = Arc::new(Authority::new());
+    let believing = |database: &str, redis: &str| folder_believing(database, redis, &authority);
+    sentinels_make_another(Speaks::Tls(Arc::clone(&authority)), believing).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_node_is_used_once_the_cluster_has_made_it_a_master() {
+    a_cluster_makes_another(Speaks::Plainly, folder).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_node_is_used_over_tls() {
+    let authority = Arc::new(Authority::new());
+    let believing = |database: &str, redis: &str| folder_believing(database, redis, &authority);
+    a_cluster_makes_another(Speaks::Tls(Arc::clone(&authority)), believing).await;
 }

@@ -2,11 +2,12 @@
 //! authd goes on without it.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use tests::authd::{self, Authd};
 use tests::ldap::Authority;
 use tests::postgres::Postgres;
-use tests::redis::{PASSWORD, RIGHTS, Redis};
+use tests::redis::{PASSWORD, RIGHTS, Redis, Speaks};
 use tests::resources::ADMIN_PASSWORD;
 use tests::world::World;
 
@@ -48,11 +49,9 @@ async fn a_url_that_is_none_is_told_with_what_would_be_right() {
 
 #[tokio::test]
 async fn a_server_is_believed_by_its_certificate_and_a_user_by_the_password() {
-    let authority = Authority::new();
-    let (postgres, redis) = (
-        Postgres::start().await,
-        Redis::showing(&authority.server(&["redis.example.test"]), &authority).await,
-    );
+    let authority = Arc::new(Authority::new());
+    let speaks = Speaks::Tls(Arc::clone(&authority));
+    let (postgres, redis) = (Postgres::start().await, Redis::with(&speaks, &[]).await);
     let database = postgres.database();
     let files = tempfile::tempdir().expect("a temporary folder can be made");
     let file = files.path().join("authority.pem");

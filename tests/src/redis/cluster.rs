@@ -1,6 +1,6 @@
 //! Three masters, each with a third of the slots, and a replica of each.
 
-use super::{PASSWORD, Redis};
+use super::{PASSWORD, Redis, Speaks};
 use crate::{port, wait};
 
 const MASTERS: usize = 3;
@@ -11,23 +11,28 @@ const KEY: &str = "authd:{limits}:story";
 #[derive(Debug)]
 pub struct Cluster {
     nodes: Vec<Redis>,
+    speaks: Speaks,
 }
 
 impl Cluster {
     /// Starts all nodes, and waits until they are one cluster.
-    pub async fn start() -> Self {
+    pub async fn start(speaks: Speaks) -> Self {
+        let between = match speaks {
+            Speaks::Plainly => "no",
+            Speaks::Tls(_) => "yes",
+        };
         let mut nodes = Vec::new();
         let mut buses = Vec::new();
         for _ in 0..2 * MASTERS {
             let bus = port::free();
             let settings = format!(
                 "cluster-enabled yes\ncluster-config-file nodes.conf\ncluster-port {bus}\ncluster-node-timeout 1200\n\
-                 cluster-replica-validity-factor 0"
+                 cluster-replica-validity-factor 0\ntls-cluster {between}"
             );
-            nodes.push(Redis::with(&[&settings]).await);
+            nodes.push(Redis::with(&speaks, &[&settings]).await);
             buses.push(bus);
         }
-        let cluster = Self { nodes };
+        let cluster = Self { nodes, speaks };
         for (number, (node, range)) in cluster
             .nodes
             .iter()
@@ -77,7 +82,11 @@ impl Cluster {
             .enumerate()
             .filter(|(number, _)| *number == 0 || *number >= MASTERS);
         let named: Vec<String> = named.map(|(_, node)| format!("127.0.0.1:{}", node.port)).collect();
-        format!("redis+cluster://authd:{PASSWORD}@{}", named.join(","))
+        format!(
+            "{}://authd:{PASSWORD}@{}",
+            self.speaks.scheme("redis+cluster"),
+            named.join(",")
+        )
     }
 
     /// The node that takes what authd writes, if there is one.

@@ -1,7 +1,7 @@
 //! A master with a replica, and three Sentinels that make the replica the master once the master is away.
 
-use super::{ADMINISTRATOR, Kind, PASSWORD, Redis};
-use crate::{port, wait};
+use super::{ADMINISTRATOR, Kind, PASSWORD, Redis, Speaks};
+use crate::wait;
 
 /// What Sentinels call the master.
 const NAME: &str = "main";
@@ -11,14 +11,15 @@ const NAME: &str = "main";
 pub struct Sentinels {
     servers: Vec<Redis>,
     sentinels: Vec<Redis>,
+    speaks: Speaks,
 }
 
 impl Sentinels {
     /// Starts all of them, and waits until they know each other.
-    pub async fn start() -> Self {
-        let master = Redis::start().await;
+    pub async fn start(speaks: Speaks) -> Self {
+        let master = Redis::with(&speaks, &[]).await;
         let of = format!("replicaof 127.0.0.1 {}", master.port);
-        let replica = Redis::with(&[&of]).await;
+        let replica = Redis::with(&speaks, &[&of]).await;
         wait::until("the replica has what the master has", || {
             let said = replica.says(&["INFO", "replication"]);
             async move { said.contains("master_link_status:up").then_some(()).ok_or(said) }
@@ -26,18 +27,18 @@ impl Sentinels {
         .await;
         let mut sentinels = Vec::new();
         for _ in 0..3 {
-            let port = port::free();
             let watched = format!(
-                "bind 127.0.0.1\nport {port}\nsentinel monitor {NAME} 127.0.0.1 {} 2\nsentinel auth-user {NAME} default\n\
+                "sentinel monitor {NAME} 127.0.0.1 {} 2\nsentinel auth-user {NAME} default\n\
                  sentinel auth-pass {NAME} {ADMINISTRATOR}\nsentinel down-after-milliseconds {NAME} 600\n\
                  sentinel failover-timeout {NAME} 3000\n",
                 master.port
             );
-            sentinels.push(Redis::of(Kind::Sentinel, port, &watched, &[]).await);
+            sentinels.push(Redis::of(Kind::Sentinel, &speaks, &watched).await);
         }
         let all = Self {
             servers: vec![master, replica],
             sentinels,
+            speaks,
         };
         for sentinel in &all.sentinels {
             wait::until("Sentinels know each other and the replica", || {
@@ -58,7 +59,11 @@ impl Sentinels {
             .iter()
             .map(|sentinel| format!("127.0.0.1:{}", sentinel.port))
             .collect();
-        format!("redis+sentinel://authd:{PASSWORD}@{}/{NAME}", sentinels.join(","))
+        format!(
+            "{}://authd:{PASSWORD}@{}/{NAME}",
+            self.speaks.scheme("redis+sentinel"),
+            sentinels.join(",")
+        )
     }
 
     /// The master.

@@ -116,6 +116,8 @@ mod tests {
             ("MOVED 12 10.0.0.2:7001", Failure::Elsewhere(server("10.0.0.2", 7001))),
             ("MOVED 12 :7002", Failure::Elsewhere(server("one", 7002))),
             ("MOVED 12 fd00::1:7001", Failure::Elsewhere(server("fd00::1", 7001))),
+            // The slot is on its way to another node.
+            ("ASK 12 two:1", Failure::Unfit("ASK 12 two:1".to_owned())),
             ("MOVED 12", Failure::Unfit("MOVED 12".to_owned())),
             ("MOVED 12 two:x", Failure::Unfit("MOVED 12 two:x".to_owned())),
         ] {
