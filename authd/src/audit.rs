@@ -2,15 +2,18 @@
 //!
 //! One JSON line an event, of the fields of [`Event`] and no others: no bodies, no queries, no credentials. A line stays
 //! one line whatever a caller sends. Recording never waits: lines go through a bounded queue to a thread of their own, and
-//! what does not fit or cannot be written is dropped and counted (`authd_audit_dropped_total`).
+//! what does not fit or cannot be written is dropped and counted (`authd_audit_dropped_total`). Where lines are required they are
+//! kept until they can be written, and [`Audit::is_kept`] says that nothing else should be done before.
 //!
 //! Not here: logs for operators and metrics ([`crate::telemetry`]).
 
+mod lines;
 #[cfg(test)]
 mod tests;
 
 use std::io::{self, Write};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -24,8 +27,6 @@ use uuid::Uuid;
 const QUEUE_LENGTH: usize = 8192;
 /// The longest value, in bytes; longer ones are cut.
 const MAX_VALUE_BYTES: usize = 256;
-/// How much is written at once, in bytes.
-const BATCH_BYTES: usize = 64 * 1024;
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -212,9 +213,19 @@ impl Event {
     }
 }
 
+/// What becomes of lines that cannot be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeping {
+    /// They are dropped and counted, and all goes on.
+    Tried,
+    /// They wait until they can be, and meanwhile nothing should be done that would leave another.
+    Required,
+}
+
 /// Takes events and never waits; clones write to the same place.
 #[derive(Clone, Debug)]
 pub struct Audit {
+    keeping: Keeping,
     queue: SyncSender<Event>,
     progress: Arc<Progress>,
 }
@@ -223,6 +234,8 @@ pub struct Audit {
 struct Progress {
     counts: Mutex<Counts>,
     settled: Condvar,
+    /// Whether lines that are required wait to be written.
+    is_stuck: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -233,27 +246,48 @@ struct Counts {
 
 impl Audit {
     /// Starts writing to `sink`; ends when the last clone is dropped.
-    pub fn start(sink: impl Write + Send + 'static) -> io::Result<Self> {
-        Self::start_with(sink, QUEUE_LENGTH)
+    pub fn start(sink: impl Write + Send + 'static, keeping: Keeping) -> io::Result<Self> {
+        Self::start_with(sink, keeping, QUEUE_LENGTH)
     }
 
-    fn start_with(sink: impl Write + Send + 'static, queue_length: usize) -> io::Result<Self> {
+    fn start_with(sink: impl Write + Send + 'static, keeping: Keeping, queue_length: usize) -> io::Result<Self> {
         let (queue, events) = sync_channel(queue_length);
         let progress = Arc::new(Progress::default());
         let seen = Arc::clone(&progress);
         thread::Builder::new()
             .name("audit".to_owned())
-            .spawn(move || write_all(sink, &events, &seen))?;
-        Ok(Self { queue, progress })
+            .spawn(move || lines::write_all(sink, keeping, &events, &seen))?;
+        Ok(Self {
+            keeping,
+            queue,
+            progress,
+        })
+    }
+
+    /// Whether what is done is on record, where that is required.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        !self.progress.is_stuck()
     }
 
     /// Has an event written soon, or drops and counts it where too many wait.
     pub fn record(&self, event: Event) {
         // Counted before it is sent, or the writer could be ahead of the count.
         self.progress.lock().taken += 1;
-        if self.queue.try_send(event).is_err() {
+        if !self.takes(event) {
             self.progress.settle(1);
             dropped(1);
+        }
+    }
+
+    fn takes(&self, event: Event) -> bool {
+        match self.queue.try_send(event) {
+            Err(TrySendError::Full(event)) if self.keeping == Keeping::Required => {
+                // Tried once more after that is said: whoever writes what waits says afterwards that it goes on.
+                self.progress.stops(&"too many wait to be written");
+                self.queue.try_send(event).is_ok()
+            }
+            sent => sent.is_ok(),
         }
     }
 
@@ -271,6 +305,24 @@ impl Audit {
 }
 
 impl Progress {
+    fn is_stuck(&self) -> bool {
+        self.is_stuck.load(Ordering::Acquire)
+    }
+
+    /// Required lines wait. It is said once.
+    fn stops(&self, why: &dyn std::fmt::Display) {
+        if !self.is_stuck.swap(true, Ordering::AcqRel) {
+            tracing::error!(error = %why, "audit lines cannot be written: until they are, only what anybody may do is done");
+        }
+    }
+
+    /// They are written.
+    fn goes_on(&self) {
+        if self.is_stuck.swap(false, Ordering::AcqRel) {
+            tracing::info!("audit lines are written again");
+        }
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -278,23 +330,6 @@ impl Progress {
     fn settle(&self, events: u64) {
         self.lock().settled += events;
         self.settled.notify_all();
-    }
-}
-
-fn write_all(mut sink: impl Write, events: &Receiver<Event>, progress: &Progress) {
-    while let Ok(event) = events.recv() {
-        let mut lines = event.line();
-        let mut count = 1;
-        while lines.len() < BATCH_BYTES
-            && let Ok(event) = events.try_recv()
-        {
-            lines.extend(event.line());
-            count += 1;
-        }
-        if sink.write_all(&lines).and_then(|()| sink.flush()).is_err() {
-            dropped(count);
-        }
-        progress.settle(count);
     }
 }
 

@@ -144,9 +144,11 @@ fn as_a_stranger(serving: &Serving, check: &Check<'_>, context: Context<'_>) -> 
     }
 }
 
-/// Whether the caller counts: a policy may say that people do not while it is not known what was revoked.
+/// Whether the caller counts: a policy may say that people do not while it is not known what was revoked, and nobody does while there is
+/// no record, where one is required.
 fn is_believed(app: &App, caller: &Caller, decision: &Decision) -> bool {
-    decision.on_revocation_unknown.is_allow() || !caller.is_revocable() || !app.may_be_behind()
+    let is_known = decision.on_revocation_unknown.is_allow() || !caller.is_revocable() || !app.may_be_behind();
+    is_known && app.audit.is_kept()
 }
 
 /// What was decided, unless the proxy meant another policy than the one that decided.

@@ -70,6 +70,7 @@ pub fn public(app: Arc<App>) -> Router {
         .fallback(site::notices::not_found)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn(json_errors))
+        .layer(from_fn_with_state(Arc::clone(&app), on_record))
         .layer(from_fn_with_state(Arc::clone(&app), same_site_only))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -142,7 +143,7 @@ async fn json_errors(request: Request, next: Next) -> Response {
 
 /// What changes something comes from our own pages, or from a program that is no browser.
 async fn same_site_only(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let changes = !is_read(request.method());
     let headers = request.headers();
     let browser = headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site");
     if changes && browser {
@@ -154,6 +155,24 @@ async fn same_site_only(State(app): State<Arc<App>>, request: Request, next: Nex
         }
     }
     next.run(request).await
+}
+
+/// What changes something or signs somebody in leaves an audit line, and waits while none can be written where they are required.
+async fn on_record(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    if app.audit.is_kept() || (is_read(request.method()) && !path.starts_with("/oauth/")) {
+        return next.run(request).await;
+    }
+    let refusal = ApiError::unavailable();
+    if path.starts_with("/api/") {
+        refusal.into_response()
+    } else {
+        site::Instead::from(refusal).into_response()
+    }
+}
+
+fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 /// Headers that every answer carries, also a refusal. Pages have set their own before.

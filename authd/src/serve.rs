@@ -27,7 +27,7 @@ use tower::ServiceExt;
 use crate::admin::Admin;
 use crate::api::caller::Peer;
 use crate::app::{App, Parts};
-use crate::audit::Audit;
+use crate::audit::{Audit, Keeping};
 use crate::clock::Clock;
 use crate::config::Serve;
 use crate::gate::{fastcgi, forward_auth};
@@ -58,7 +58,7 @@ async fn begin(serve: Serve) -> anyhow::Result<ExitCode> {
     let metrics = Metrics::install()?;
     let (store, _held) = database::open(&serve.database, given.settings(), &serve.data).await?;
     let redis = redis::named(&serve.redis, given.settings(), &store, &Random::System)?;
-    let app = Arc::new(open((store, redis), &serve.data, &serve.audit).await?);
+    let app = Arc::new(open((store, redis), &serve).await?);
     let changes = given.put_to_use(&app, &serve).await?;
     signing_keys::introduce(&app).await?;
 
@@ -192,29 +192,32 @@ impl Tasks {
     }
 }
 
-async fn open((store, redis): (Store, Option<Redis>), data: &Path, audit: &Path) -> anyhow::Result<App> {
+async fn open((store, redis): (Store, Option<Redis>), serve: &Serve) -> anyhow::Result<App> {
     let random = Random::System;
-    let mut secrets = OwnSecrets::open(data, &random)?;
+    let mut secrets = OwnSecrets::open(&serve.data, &random)?;
     if store.is_shared() {
         secrets = secrets.agreed(&store).await?;
     }
-    let audit = match audit.to_str() {
-        Some("-") => Audit::start(std::io::stderr())?,
-        _ => {
-            let file = std::fs::OpenOptions::new().create(true).append(true).open(audit);
-            Audit::start(file.with_context(|| format!("audit file `{}`", audit.display()))?)?
-        }
-    };
     Ok(App::start(Parts {
         clock: Clock::system(),
         random,
         store,
-        audit,
-        data: data.to_owned(),
+        audit: start_audit(&serve.audit, serve.audit_required)?,
+        data: serve.data.clone(),
         secrets,
         redis,
     })
     .await?)
+}
+
+fn start_audit(path: &Path, is_required: bool) -> anyhow::Result<Audit> {
+    let keeping = if is_required { Keeping::Required } else { Keeping::Tried };
+    if path == Path::new("-") {
+        return Ok(Audit::start(std::io::stderr(), keeping)?);
+    }
+    let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+    let file = file.with_context(|| format!("audit file `{}`", path.display()))?;
+    Ok(Audit::start(file, keeping)?)
 }
 
 /// An axum router as what a listener asks.

@@ -14,7 +14,7 @@ use tower::ServiceExt;
 
 use crate::api::caller::Peer;
 use crate::app::{App, Parts};
-use crate::audit::Audit;
+use crate::audit::{Audit, Keeping};
 use crate::clock::Clock;
 use crate::gate::facts::{Dialect, ENVOY};
 use crate::gate::forward_auth;
@@ -136,7 +136,7 @@ impl Stand {
         let parts = Parts {
             clock: clock.clone(),
             store: Store::open(data.path()).await.unwrap(),
-            audit: Audit::start(audited.clone()).unwrap(),
+            audit: Audit::start(audited.clone(), Keeping::Tried).unwrap(),
             data: data.path().to_owned(),
             secrets: OwnSecrets::open(data.path(), &random).unwrap(),
             random,

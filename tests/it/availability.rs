@@ -100,7 +100,10 @@ const ROWS: [(&str, &[&str]); 21] = [
     ),
     (
         "the disk of a replica is full",
-        &["l04_a_disk_that_cannot_be_written_stops_writes_alone"],
+        &[
+            "l04_a_disk_that_cannot_be_written_stops_writes_alone",
+            "l04_where_audit_lines_are_required_nobody_is_let_in_without_and_none_is_lost",
+        ],
     ),
     (
         "a TLS certificate",

@@ -9,7 +9,7 @@ use tests::authd::Authd;
 use tests::disk::SmallDisk;
 use tests::http::{get, post};
 use tests::proxy::{Kind, Site};
-use tests::resources::{Folder, HOST, ROOMY};
+use tests::resources::{CI_KEY, Folder, HOST, ROOMY};
 use tests::wire;
 use tests::world::{Shared, World};
 use tokio::io::AsyncWriteExt;
@@ -253,6 +253,73 @@ async fn l04_a_disk_that_cannot_be_written_stops_writes_alone() {
         200,
         "L04: nothing is broken"
     );
+}
+
+#[tokio::test]
+async fn l04_where_audit_lines_are_required_nobody_is_let_in_without_and_none_is_lost() {
+    let Some(disk) = SmallDisk::mount(1) else {
+        // Without the right to mount there is no small disk to fill.
+        return;
+    };
+    let (folder, data) = (Folder::usual(ROOMY), tempfile::tempdir().expect("a folder"));
+    let file = disk.path().join("audit.jsonl");
+    let name = file.to_str().expect("temporary folders have plain names");
+    let authd = Authd::start(folder.path(), data.path(), &["--audit", name, "--audit-required"]).await;
+    let world = World { authd, folder, data };
+    let ann = world.person("l04-audit", "user").await;
+    let key = world.key_of(&ann).await;
+    let asked = async |path: &str, credential: &str| world.forward("GET", path).bearer(credential).send().await.status;
+    let refused = async |status: u16| {
+        for credential in [&ann.token, &key, CI_KEY] {
+            let expected = if status == 200 { 200 } else { 503 };
+            assert_eq!(asked("/", credential).await, expected, "L04");
+        }
+        assert_eq!(asked("/public", &ann.token).await, 200, "L04: what anybody may do");
+        assert_eq!(world.me(&ann.token).await, 200, "L04: what is only read");
+        let sign_in = world.try_password(&ann.email, tests::world::PASSWORD).await;
+        assert_eq!(sign_in.status, status, "L04: {}", sign_in.body);
+        let form = post(world.public("/login")).send().await;
+        assert_eq!(form.status == 503, status == 503, "L04: {}", form.body);
+    };
+    refused(200).await;
+
+    disk.fill();
+    tests::wait::until("L04: a line finds no place", || async {
+        assert_eq!(world.forward("GET", "/").send().await.status, 401, "L04: strangers");
+        match asked("/", &ann.token).await {
+            503 => Ok(()),
+            status => Err(status.to_string()),
+        }
+    })
+    .await;
+    refused(503).await;
+    let ready = get(format!("{}/readyz", world.authd.admin)).send().await;
+    assert_eq!(
+        ready.status, 200,
+        "L04: others have the same disk, or all of them have theirs"
+    );
+
+    disk.clear();
+    tests::wait::until("L04: there is space again", || async {
+        match asked("/", &ann.token).await {
+            200 => Ok(()),
+            status => Err(status.to_string()),
+        }
+    })
+    .await;
+    refused(200).await;
+    let told = |text: &str| world.authd.log().iter().filter(|line| line.contains(text)).count();
+    assert_eq!(told("audit lines cannot be written"), 1, "L04: {:?}", world.authd.log());
+    assert_eq!(told("audit lines are written again"), 1, "L04: {:?}", world.authd.log());
+    let lines = std::fs::read_to_string(&file).expect("it can be read");
+    let strangers = lines.lines().filter(|line| {
+        let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("L04: {error}: {line}"));
+        line["event"] == "Refused"
+    });
+    let count = strangers.count();
+    assert!(count > 1, "L04: {count} of those that waited");
+    let metrics = get(format!("{}/metrics", world.authd.admin)).send().await.body;
+    assert!(metrics.contains("\nauthd_audit_dropped_total 0\n"), "L04: {metrics}");
 }
 
 #[tokio::test]

@@ -121,7 +121,7 @@ fn long_values_are_cut() {
 #[test]
 fn events_are_written_in_order() {
     let (sender, written) = mpsc::channel();
-    let audit = Audit::start(Lines(sender)).unwrap();
+    let audit = Audit::start(Lines(sender), Keeping::Tried).unwrap();
     for n in 0..100 {
         audit.record(Event {
             request_id: Some(format!("request-{n}")),
@@ -142,7 +142,7 @@ fn l05_a_stuck_sink_never_holds_a_caller_up() {
     let (release, held) = mpsc::channel();
     let metrics = crate::telemetry::Metrics::recorder();
     metrics::with_local_recorder(&metrics, || {
-        let audit = Audit::start_with(Stuck(held), 10).unwrap();
+        let audit = Audit::start_with(Stuck(held), Keeping::Tried, 10).unwrap();
         for _ in 0..10_000 {
             audit.record(event());
         }
@@ -160,9 +160,103 @@ fn l05_a_stuck_sink_never_holds_a_caller_up() {
 
 #[test]
 fn l04_a_full_disk_stops_nothing() {
-    let audit = Audit::start(Full).unwrap();
+    let audit = Audit::start(Full, Keeping::Tried).unwrap();
     for _ in 0..10 {
         audit.record(event());
     }
     assert!(audit.flush(SOON));
+}
+
+#[test]
+fn l05_where_lines_are_required_a_stuck_sink_is_noticed_once_too_many_wait() {
+    let (release, held) = mpsc::channel();
+    let audit = Audit::start_with(Stuck(held), Keeping::Required, 10).unwrap();
+    for _ in 0..100 {
+        audit.record(event());
+    }
+    assert!(!audit.is_kept());
+    drop(release);
+    assert!(audit.flush(SOON), "all that waited are written");
+    assert!(audit.is_kept());
+}
+
+/// A disk that is full after ten bytes, until it is cleared.
+#[derive(Clone, Default)]
+struct Small(Arc<Mutex<Disk>>);
+
+#[derive(Default)]
+struct Disk {
+    written: Vec<u8>,
+    is_cleared: bool,
+}
+
+impl Small {
+    fn clear(&self) {
+        self.0.lock().unwrap().is_cleared = true;
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().written.clone()).unwrap()
+    }
+}
+
+impl Write for Small {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut disk = self.0.lock().unwrap();
+        if !disk.written.is_empty() && !disk.is_cleared {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        let some = &bytes[..bytes.len().min(10)];
+        disk.written.extend(some);
+        Ok(some.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn named(id: &str) -> Event {
+    Event {
+        request_id: Some(id.to_owned()),
+        ..event()
+    }
+}
+
+#[test]
+fn l04_lines_that_are_required_wait_for_space_and_none_is_lost() {
+    let disk = Small::default();
+    let audit = Audit::start(disk.clone(), Keeping::Required).unwrap();
+    assert!(audit.is_kept());
+    audit.record(named("first"));
+    assert!(!audit.flush(Duration::from_millis(100)), "there is no space");
+    assert!(!audit.is_kept(), "so nothing else should be done");
+    audit.record(named("second"));
+    disk.clear();
+    assert!(audit.flush(SOON));
+    assert!(audit.is_kept());
+    let text = disk.text();
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(
+        lines[0]["request.id"] == "first" && lines[1]["request.id"] == "second",
+        "{text}"
+    );
+}
+
+#[test]
+fn l04_a_line_that_was_torn_harms_no_other() {
+    let disk = Small::default();
+    let audit = Audit::start(disk.clone(), Keeping::Tried).unwrap();
+    audit.record(named("torn"));
+    assert!(audit.flush(SOON));
+    assert!(audit.is_kept(), "nothing is required");
+    disk.clear();
+    audit.record(named("whole"));
+    assert!(audit.flush(SOON));
+    let text = disk.text();
+    let (torn, whole) = text.split_once('\n').unwrap();
+    assert_eq!(torn.len(), 10);
+    let whole: serde_json::Value = serde_json::from_str(whole.trim_end()).unwrap();
+    assert_eq!(whole["request.id"], "whole");
 }
