@@ -33,14 +33,15 @@ fn request(stream: u32) -> Vec<u8> {
     frame(HEADERS, END_STREAM | END_HEADERS, stream, POST)
 }
 
+async fn answer(_: Connected, _: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    // As a check does, it takes a moment.
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    Ok(Response::new(Full::new(Bytes::new())))
+}
+
 async fn listening() -> (SocketAddr, CancellationToken) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
-    let answer = |_: Connected, _: Request<Incoming>| async {
-        // As a check does, it takes a moment.
-        tokio::time::sleep(Duration::from_millis(1)).await;
-        Ok::<_, Infallible>(Response::new(Full::new(Bytes::new())))
-    };
     let serving = super::serve(listener, Protocol::plain(Reading::Http2), stop.clone(), answer);
     tokio_util::task::TaskTracker::new().spawn(serving);
     (address, stop)
@@ -75,6 +76,37 @@ async fn until(address: SocketAddr, wanted: u8, frames: Vec<u8>) -> Vec<(u8, Vec
         () = wrote => unreachable!("it never ends"),
         heard = tokio::time::timeout(Duration::from_secs(20), heard) => heard.expect("nothing is said for long"),
     }
+}
+
+#[tokio::test]
+async fn whoever_connected_before_the_stop_is_answered() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    for _ in 0..20 {
+        waiting.push(TcpStream::connect(address).await.unwrap());
+    }
+    let stop = CancellationToken::new();
+    stop.cancel();
+    let serving = super::serve(listener, Protocol::plain(Reading::Usual), stop, answer);
+    let asked = async {
+        for stream in &mut waiting {
+            stream
+                .write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+                .await
+                .unwrap();
+        }
+        let mut answered = 0;
+        for mut stream in waiting {
+            let mut heard = Vec::new();
+            stream.read_to_end(&mut heard).await.unwrap();
+            answered += usize::from(heard.starts_with(b"HTTP/1.1 200 OK"));
+        }
+        answered
+    };
+    let ((), answered) = tokio::join!(serving, asked);
+    assert_eq!(answered, 20);
+    TcpStream::connect(address).await.expect_err("nobody else connects");
 }
 
 #[tokio::test]
