@@ -159,7 +159,8 @@ async fn a11_a_storm_of_unknown_keys_is_one_fetch() {
     }
     machines.accepts("A11 control", "storm", unchanged).await;
     let fetched = machines.issuers.seen("storm", "GET /keys").len() - before;
-    let most = 1 + begun.elapsed().as_secs() / 30;
+    // And whether the issuer gives its keys at all is tried about as often.
+    let most = 2 * (1 + begun.elapsed().as_secs() / 30);
     assert!(fetched as u64 <= most, "A11: {fetched} fetches for 300 unknown names");
 }
 
