@@ -9,9 +9,8 @@ mod start;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use tests::http::{Answer, get, post};
-use tests::ldap::Authority;
 use tests::postgres::Postgres;
-use tests::redis::Redis;
+use tests::redis::{Redis, Speaks};
 use tests::resources::Folder;
 use tests::wait;
 use tests::world::{PASSWORD, World};
@@ -29,8 +28,11 @@ fn folder(database: &str, redis: &str) -> Folder {
     Folder::shared(&format!("{TOGETHER}{named}"), &[("url", database), ("redis", redis)])
 }
 
-/// The same where its certificates are of this authority.
-fn folder_believing(database: &str, redis: &str, authority: &Authority) -> Folder {
+/// The same of one that speaks this, and is believed by its authority.
+fn folder_of(speaks: &Speaks, database: &str, redis: &str) -> Folder {
+    let Speaks::Tls(authority) = speaks else {
+        return folder(database, redis);
+    };
     let named = "  redis: {secretRef: {name: shared, key: redis}, caSecretRef: {name: shared, key: ca}}\n";
     let ca = authority.pem();
     let shared = [("url", database), ("redis", redis), ("ca", &ca)];
@@ -56,14 +58,15 @@ struct Database {
 
 /// Two replicas of a database of their own that use the Redis.
 async fn two(redis: &str) -> (Database, [World; 2]) {
-    two_of(|database| folder(database, redis)).await
+    two_of(&Speaks::Plainly, redis).await
 }
 
-/// Two replicas of a database of their own, with these resources, which name a Redis.
-async fn two_of(resources: impl Fn(&str) -> Folder) -> (Database, [World; 2]) {
+/// The same where it speaks this.
+async fn two_of(speaks: &Speaks, redis: &str) -> (Database, [World; 2]) {
     let server = Postgres::start().await;
     let url = server.database();
-    let replicas = [World::of(resources(&url)).await, World::of(resources(&url)).await];
+    let start = async || World::of(folder_of(speaks, &url, redis)).await;
+    let replicas = [start().await, start().await];
     for replica in &replicas {
         answers(replica, true).await;
     }

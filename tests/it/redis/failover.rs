@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tests::http::post;
 use tests::ldap::Authority;
 use tests::redis::{Cluster, Sentinels, Speaks};
-use tests::resources::{ADMIN_PASSWORD, Folder};
+use tests::resources::ADMIN_PASSWORD;
 use tests::wait;
 use tests::world::World;
 
-use super::{answers, folder, folder_believing, looked_at_together, two_of};
+use super::{answers, looked_at_together, two_of};
 
 /// Signs in at one replica, is let in by the other, and signs out there, until it is enough.
 async fn come_and_go(one: &World, other: &World, rounds: &AtomicUsize, enough: &AtomicBool) {
@@ -69,11 +69,10 @@ async fn survive(one: &World, other: &World, killed: impl Future<Output = ()>) {
     );
 }
 
-/// Sentinels make the replica the master while replicas of authd with these resources use it.
-async fn sentinels_make_another(speaks: Speaks, resources: impl Fn(&str, &str) -> Folder) {
-    let mut redis = Sentinels::start(speaks).await;
-    let url = redis.url();
-    let (_database, [one, other]) = two_of(|database| resources(database, &url)).await;
+/// Sentinels make the replica the master while authd uses it.
+async fn sentinels_make_another(speaks: Speaks) {
+    let mut redis = Sentinels::start(speaks.clone()).await;
+    let (_database, [one, other]) = two_of(&speaks, &redis.url()).await;
     survive(&one, &other, async {
         let port = redis.master().port;
         redis.kill_master();
@@ -85,10 +84,9 @@ async fn sentinels_make_another(speaks: Speaks, resources: impl Fn(&str, &str) -
 }
 
 /// The same in a Cluster.
-async fn a_cluster_makes_another(speaks: Speaks, resources: impl Fn(&str, &str) -> Folder) {
-    let mut redis = Cluster::start(speaks).await;
-    let url = redis.url();
-    let (_database, [one, other]) = two_of(|database| resources(database, &url)).await;
+async fn a_cluster_makes_another(speaks: Speaks) {
+    let mut redis = Cluster::start(speaks.clone()).await;
+    let (_database, [one, other]) = two_of(&speaks, &redis.url()).await;
     survive(&one, &other, async {
         redis.kill_owner();
         redis.owned().await;
@@ -100,24 +98,20 @@ async fn a_cluster_makes_another(speaks: Speaks, resources: impl Fn(&str, &str) 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_master_is_used_once_sentinels_have_made_one() {
-    sentinels_make_another(Speaks::Plainly, folder).await;
+    sentinels_make_another(Speaks::Plainly).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_master_is_used_over_tls() {
-    let authority = Arc::new(Authority::new());
-    let believing = |database: &str, redis: &str| folder_believing(database, redis, &authority);
-    sentinels_make_another(Speaks::Tls(Arc::clone(&authority)), believing).await;
+    sentinels_make_another(Speaks::Tls(Arc::new(Authority::new()))).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_node_is_used_once_the_cluster_has_made_it_a_master() {
-    a_cluster_makes_another(Speaks::Plainly, folder).await;
+    a_cluster_makes_another(Speaks::Plainly).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_node_is_used_over_tls() {
-    let authority = Arc::new(Authority::new());
-    let believing = |database: &str, redis: &str| folder_believing(database, redis, &authority);
-    a_cluster_makes_another(Speaks::Tls(Arc::clone(&authority)), believing).await;
+    a_cluster_makes_another(Speaks::Tls(Arc::new(Authority::new()))).await;
 }
