@@ -312,7 +312,7 @@ impl Progress {
     /// Required lines wait. It is said once.
     fn stops(&self, why: &dyn std::fmt::Display) {
         if !self.is_stuck.swap(true, Ordering::AcqRel) {
-            tracing::error!(error = %why, "audit lines cannot be written: until they are, only what anybody may do is done");
+            tracing::error!(error = %why, "audit lines cannot be written to where `--audit` says: until they are, only what anybody may do is done");
         }
     }
 

@@ -183,8 +183,8 @@ pub struct Serve {
     /// Where the audit lines go: a file, or `-` for standard error.
     #[arg(long, value_name = "FILE", default_value = "-")]
     pub audit: PathBuf,
-    /// While audit lines cannot be written, answer 503 to whatever would leave one: nobody is let in but where anybody is, nobody signs in,
-    /// and nothing changes. Without it lines are lost, and counted in `authd_audit_dropped_total`.
+    /// While audit lines cannot be written, answer 503 to whatever would leave one: nobody is let in but where anybody is, nobody signs in
+    /// or out, and nobody changes anything. Without it lines are lost, and counted in `authd_audit_dropped_total`.
     #[arg(long)]
     pub audit_required: bool,
     /// How the start is announced.

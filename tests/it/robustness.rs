@@ -280,6 +280,8 @@ async fn l04_where_audit_lines_are_required_nobody_is_let_in_without_and_none_is
         assert_eq!(sign_in.status, status, "L04: {}", sign_in.body);
         let form = post(world.public("/login")).send().await;
         assert_eq!(form.status == 503, status == 503, "L04: {}", form.body);
+        let back = get(world.public("/oauth/corporate/callback")).send().await;
+        assert_eq!(back.status == 503, status == 503, "L04: {}", back.body);
     };
     refused(200).await;
 
