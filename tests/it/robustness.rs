@@ -10,9 +10,10 @@ use tests::disk::SmallDisk;
 use tests::http::{get, post};
 use tests::proxy::{Kind, Site};
 use tests::resources::{CI_KEY, Folder, HOST, ROOMY};
+use tests::wait;
 use tests::wire;
 use tests::world::{Shared, World};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 static SHARED: Shared = Shared::new();
@@ -75,7 +76,7 @@ async fn l01_connections_that_say_nothing_hold_up_nobody_and_end() {
 
 /// Waits until the other side has closed all of them.
 async fn ended(mut slow: Vec<TcpStream>) {
-    tests::wait::within(Duration::from_secs(60), "L01: the slow ones are closed", || {
+    wait::within(Duration::from_secs(60), "L01: the slow ones are closed", || {
         slow.retain_mut(|stream| {
             let mut bytes = [0_u8; 256];
             while let Ok(1..) = stream.try_read(&mut bytes) {}
@@ -237,7 +238,7 @@ async fn l04_a_disk_that_cannot_be_written_stops_writes_alone() {
         "L04: sessions are still checked"
     );
     disk.clear();
-    tests::wait::until("L04: after there is space again", || async {
+    wait::until("L04: after there is space again", || async {
         let answer = world.try_password(&ann.email, tests::world::PASSWORD).await;
         if answer.status == 200 { Ok(()) } else { Err(answer.body) }
     })
@@ -286,7 +287,7 @@ async fn l04_where_audit_lines_are_required_nobody_is_let_in_without_and_none_is
     refused(200).await;
 
     disk.fill();
-    tests::wait::until("L04: a line finds no place", || async {
+    wait::until("L04: a line finds no place", || async {
         assert_eq!(world.forward("GET", "/").send().await.status, 401, "L04: strangers");
         match asked("/", &ann.token).await {
             503 => Ok(()),
@@ -302,7 +303,7 @@ async fn l04_where_audit_lines_are_required_nobody_is_let_in_without_and_none_is
     );
 
     disk.clear();
-    tests::wait::until("L04: there is space again", || async {
+    wait::until("L04: there is space again", || async {
         match asked("/", &ann.token).await {
             200 => Ok(()),
             status => Err(status.to_string()),
@@ -311,7 +312,7 @@ async fn l04_where_audit_lines_are_required_nobody_is_let_in_without_and_none_is
     .await;
     refused(200).await;
     let told = |text: &str| world.authd.log().iter().filter(|line| line.contains(text)).count();
-    tests::wait::until("L04: operators are told", || async {
+    wait::until("L04: operators are told", || async {
         match told("audit lines are written again") {
             1 => Ok(()),
             count => Err(count.to_string()),
@@ -424,22 +425,37 @@ async fn l09_the_other_listeners_tell_nothing_of_operations() {
 #[tokio::test]
 async fn a_request_in_flight_is_answered_when_authd_is_asked_to_stop() {
     let mut world = World::usual().await;
-    let url = world.auths("signin");
     let body = serde_json::json!({"email": "admin@example.com", "password": tests::resources::ADMIN_PASSWORD});
-    let attempts = (0..4).map(|_| post(url.clone()).json(&body).attempt());
-    let all = futures::future::join_all(attempts);
+    let request = format!(
+        "POST /api/v1/auths/signin HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.to_string().len()
+    );
+    let (begun, rest) = request.split_at(request.len() - 10);
     let address = world.authd.public.trim_start_matches("http://").to_owned();
-    let stop = async {
-        // The attempts are on their way once a connection of ours, made after theirs, is answered.
-        let _ = get(format!("http://{address}/api/config")).attempt().await;
-        world.authd.stop().await
-    };
-    let (answers, status) = tokio::join!(all, stop);
-    assert!(status.success(), "acceptance 150: {status}");
-    for answer in answers {
+    let mut attempts = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(&address).await.expect("it listens");
+        stream.write_all(begun.as_bytes()).await.expect("it reads");
+        attempts.push(stream);
+    }
+    world.authd.terminate();
+    wait::until("nobody else connects", || async {
+        TcpStream::connect(&address)
+            .await
+            .map_or(Ok(()), |_| Err("somebody did".to_owned()))
+    })
+    .await;
+    for stream in &mut attempts {
+        stream.write_all(rest.as_bytes()).await.expect("it reads");
+    }
+    for mut stream in attempts {
+        let mut answer = String::new();
+        let read = stream.read_to_string(&mut answer).await;
         assert!(
-            answer.as_ref().is_ok_and(|answer| answer.status == 200),
-            "acceptance 150: {answer:?}"
+            read.is_ok() && answer.starts_with("HTTP/1.1 200 OK\r\n"),
+            "acceptance 150: {read:?} {answer:?}"
         );
     }
+    let status = world.authd.stop().await;
+    assert!(status.success(), "acceptance 150: {status}");
 }

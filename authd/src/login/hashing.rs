@@ -1,6 +1,6 @@
 //! Does this password belong to this hash, and how do we find out without slowing anything else?
 //!
-//! bcrypt takes a quarter of a second of a core, so it runs on threads of its own at the lowest priority, one fewer than
+//! bcrypt takes a quarter of a second of a core, so it runs on threads of its own at a low priority, one fewer than
 //! there are cores, behind a bounded queue. Verification costs the same whether the account exists or not.
 //!
 //! A password is hashed in Unicode normalisation form C and is otherwise taken as it is: nothing is trimmed. bcrypt reads
@@ -31,8 +31,9 @@ pub const QUEUE_LENGTH: usize = 64;
 pub const MIN_COST: u32 = 4;
 /// The highest cost that is worked off, ours or a stored hash's: 2 s a password.
 pub const MAX_COST: u32 = 15;
-/// How nice the threads are: the lowest priority there is.
-const NICENESS: i32 = 19;
+/// How nice the threads are: whatever else wants a core gets nine tenths of it. The lowest priority (19) would leave 1.5 %, and nobody could
+/// sign in beside a busy neighbour.
+const NICENESS: i32 = 10;
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
