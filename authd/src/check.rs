@@ -1,8 +1,5 @@
 //! `authd check` and `authd compile`.
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -15,6 +12,7 @@ use crate::login::oidc::{Error, Relying};
 use crate::print;
 use crate::probe::Finding;
 use crate::source::{self, counted};
+use crate::whole_file;
 
 /// Prints every problem of a folder.
 ///
@@ -126,19 +124,8 @@ pub fn compile_to_file(compile: &config::Compile) -> anyhow::Result<ExitCode> {
     };
     let ready = source::read(&source, compile.instance.as_deref())?;
     let path = &compile.snapshot;
-    let partial = path.with_extension("partial");
-    let write = || -> std::io::Result<()> {
-        let mut file = OpenOptions::new()
-            .create(true)
-            .truncate(true)
-            .write(true)
-            .mode(0o600)
-            .open(&partial)?;
-        file.write_all(&ready.snapshot.bytes().map_err(std::io::Error::other)?)?;
-        file.sync_all()?;
-        std::fs::rename(&partial, path)
-    };
-    write().with_context(|| format!("`{}`", path.display()))?;
+    let bytes = ready.snapshot.bytes()?;
+    whole_file::replace(path, &bytes).with_context(|| format!("`{}`", path.display()))?;
     print::line(format_args!("{} {}", ready.digest, path.display()));
     Ok(ExitCode::SUCCESS)
 }

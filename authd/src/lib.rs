@@ -61,3 +61,4 @@ pub mod store;
 pub mod telemetry;
 pub mod token;
 pub mod uses;
+mod whole_file;

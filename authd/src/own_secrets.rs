@@ -1,14 +1,15 @@
 //! Secrets that this instance makes for itself and keeps beside its database, or in the one that replicas share.
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{Read, Write};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::{DirBuilder, File};
+use std::io::Read;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use secrecy::{ExposeSecret as _, SecretBox};
 
 use crate::random::Random;
 use crate::store::{self, Store};
+use crate::whole_file;
 
 /// Secrets of our own, one for each purpose.
 #[derive(Debug)]
@@ -110,17 +111,7 @@ fn make(path: &Path, random: &Random) -> std::io::Result<SecretBox<[u8; 32]>> {
     let folder = path.parent().unwrap_or(Path::new("."));
     // Nobody else made it where the database is on a server.
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let partial = path.with_extension("partial");
-    let mut file = OpenOptions::new()
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .mode(0o600)
-        .open(&partial)?;
-    file.write_all(&bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&partial, path)?;
-    File::open(folder)?.sync_all()?;
+    whole_file::replace(path, &bytes)?;
     Ok(SecretBox::new(Box::new(bytes)))
 }
 

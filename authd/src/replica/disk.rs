@@ -4,9 +4,9 @@
 //! shards, so that a crash leaves the Snapshot before or this one.
 
 use std::collections::BTreeSet;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use crds::published::{INDEX_ENTRY, shard_entry};
@@ -14,6 +14,7 @@ use policy::snapshot::shard::Index;
 
 use super::mount;
 use crate::load::shards::Found;
+use crate::whole_file;
 
 /// The folder of the last good Snapshot.
 #[derive(Clone, Debug)]
@@ -48,29 +49,15 @@ impl Disk {
             let bytes = found
                 .get(digest)
                 .ok_or_else(|| io::Error::other(format!("shard {digest} is gone already")))?;
-            self.replace(shard_entry(digest), bytes)?;
+            whole_file::replace(&self.0.join(shard_entry(digest)), bytes)?;
         }
-        self.replace(INDEX_ENTRY, &serde_json::to_vec(index)?)?;
+        whole_file::replace(&self.0.join(INDEX_ENTRY), &serde_json::to_vec(index)?)?;
         self.sweep(index)
     }
 
     /// Forgets a Snapshot that cannot be used.
     pub(super) fn clear(&self) -> io::Result<()> {
         fs::remove_dir_all(&self.0)
-    }
-
-    fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let partial = self.0.join(format!("{name}.partial"));
-        let mut file = OpenOptions::new()
-            .create(true)
-            .truncate(true)
-            .write(true)
-            .mode(0o600)
-            .open(&partial)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&partial, self.0.join(name))?;
-        File::open(&self.0)?.sync_all()
     }
 
     fn sweep(&self, index: &Index) -> io::Result<()> {
