@@ -43,41 +43,36 @@ const MAX_STREAMS: u32 = 256;
 /// Connections at a time on one listener.
 pub const MAX_CONNECTIONS: usize = 16_384;
 
-/// Binds an address; several threads may bind the same one and share its connections.
+/// Binds an address.
 ///
 /// # Errors
 /// The address is taken or not ours; the error names it.
 pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let named =
-        |error: std::io::Error| std::io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()
-    } else {
-        TcpSocket::new_v6()
-    }
-    .map_err(named)?;
-    socket.set_reuseaddr(true).map_err(named)?;
-    socket.bind(address).map_err(named)?;
-    socket.listen(1024).map_err(named)
+    listening(address, false)
 }
 
-/// The same, for one of several threads that share an address.
+/// Binds an address for one of several threads that share it and its connections.
 ///
 /// # Errors
 /// The address is taken by another program or not ours; the error names it.
 pub fn bind_shared(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let named =
-        |error: std::io::Error| std::io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()
-    } else {
-        TcpSocket::new_v6()
-    }
-    .map_err(named)?;
-    socket.set_reuseaddr(true).map_err(named)?;
-    socket.set_reuseport(true).map_err(named)?;
-    socket.bind(address).map_err(named)?;
-    socket.listen(1024).map_err(named)
+    listening(address, true)
+}
+
+fn listening(address: SocketAddr, is_shared: bool) -> std::io::Result<TcpListener> {
+    let listener = || {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4(),
+            SocketAddr::V6(_) => TcpSocket::new_v6(),
+        }?;
+        socket.set_reuseaddr(true)?;
+        socket.set_reuseport(is_shared)?;
+        socket.bind(address)?;
+        socket.listen(1024)
+    };
+    listener().map_err(|error: std::io::Error| {
+        std::io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+    })
 }
 
 /// How a listener reads requests.
