@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use bcrypt::HashParts;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -27,6 +28,8 @@ use crate::random::Random;
 pub const MAX_PASSWORD_BYTES: usize = 72;
 /// How many passwords may wait to be hashed.
 pub const QUEUE_LENGTH: usize = 64;
+/// How long one may wait: whoever signs in is told within this and the time of one hash.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// The cheapest cost that may be configured.
 pub const MIN_COST: u32 = 4;
 /// The highest cost that is worked off, ours or a stored hash's: 2 s a password.
@@ -38,7 +41,7 @@ const NICENESS: i32 = 10;
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The queue is full: answer 503 and let the caller try again.
+    /// The queue is full, or it took too long: answer 503 and let the caller try again.
     #[error("too many passwords are waiting to be checked")]
     Busy,
     /// The password has more than [`MAX_PASSWORD_BYTES`] bytes of UTF-8.
@@ -102,28 +105,41 @@ struct Job {
     password: Zeroizing<String>,
     work: Work,
     cost: u32,
+    queued: Instant,
     answer: oneshot::Sender<Result<Outcome, Error>>,
+}
+
+/// How the work is bounded.
+struct Bounds {
+    threads: usize,
+    queue_length: usize,
+    patience: Duration,
 }
 
 impl Hashing {
     /// Starts one thread fewer than there are cores, at least one; `cost` is the logarithm of bcrypt's rounds.
     pub fn start(cost: u32, random: Random) -> Result<Self, StartError> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        Self::start_with(cost, random, cores.saturating_sub(1).max(1), QUEUE_LENGTH)
+        let bounds = Bounds {
+            threads: cores.saturating_sub(1).max(1),
+            queue_length: QUEUE_LENGTH,
+            patience: PATIENCE,
+        };
+        Self::start_with(cost, random, &bounds)
     }
 
-    fn start_with(cost: u32, random: Random, threads: usize, queue_length: usize) -> Result<Self, StartError> {
+    fn start_with(cost: u32, random: Random, bounds: &Bounds) -> Result<Self, StartError> {
         if !(MIN_COST..=MAX_COST).contains(&cost) {
             return Err(StartError::Cost { cost });
         }
-        let (queue, jobs) = sync_channel(queue_length);
+        let (queue, jobs) = sync_channel(bounds.queue_length);
         let jobs = Arc::new(Mutex::new(jobs));
         let waiting = Arc::new(AtomicUsize::new(0));
-        for number in 0..threads {
-            let (jobs, waiting) = (Arc::clone(&jobs), Arc::clone(&waiting));
+        for number in 0..bounds.threads {
+            let (jobs, waiting, patience) = (Arc::clone(&jobs), Arc::clone(&waiting), bounds.patience);
             thread::Builder::new()
                 .name(format!("hashing-{number}"))
-                .spawn(move || work_off(&jobs, &waiting))
+                .spawn(move || work_off(&jobs, &waiting, patience))
                 .map_err(|_| StartError::Thread)?;
         }
         Ok(Self {
@@ -165,6 +181,7 @@ impl Hashing {
             password: normalised(password)?,
             work,
             cost: self.cost,
+            queued: Instant::now(),
             answer,
         };
         // Counted before it is sent, or a quick thread would count it out first.
@@ -197,7 +214,7 @@ fn normalised(password: &SecretString) -> Result<Zeroizing<String>, Error> {
     Ok(password)
 }
 
-fn work_off(jobs: &Mutex<Receiver<Job>>, waiting: &AtomicUsize) {
+fn work_off(jobs: &Mutex<Receiver<Job>>, waiting: &AtomicUsize, patience: Duration) {
     // A thread of its own priority exists on Linux; where it cannot be lowered the work is done all the same.
     let _ = rustix::process::nice(NICENESS);
     loop {
@@ -205,7 +222,8 @@ fn work_off(jobs: &Mutex<Receiver<Job>>, waiting: &AtomicUsize) {
         let Ok(job) = next else { return };
         // Whoever has gone away needs no answer.
         if !job.answer.is_closed() {
-            let outcome = job.outcome();
+            let is_late = job.queued.elapsed() >= patience;
+            let outcome = if is_late { Err(Error::Busy) } else { job.outcome() };
             let _ = job.answer.send(outcome);
         }
         count(waiting, -1);

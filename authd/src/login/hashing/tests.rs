@@ -2,8 +2,16 @@ use super::*;
 
 const COST: u32 = 4;
 
+fn bounds(threads: usize, queue_length: usize) -> Bounds {
+    Bounds {
+        threads,
+        queue_length,
+        patience: PATIENCE,
+    }
+}
+
 fn pool(threads: usize, queue_length: usize) -> Hashing {
-    Hashing::start_with(COST, Random::seeded(1), threads, queue_length).unwrap()
+    Hashing::start_with(COST, Random::seeded(1), &bounds(threads, queue_length)).unwrap()
 }
 
 fn secret(text: &str) -> SecretString {
@@ -84,7 +92,7 @@ async fn hashes_of_other_systems_are_accepted() {
 
 #[tokio::test]
 async fn f09_weak_hashes_are_made_again_and_endless_ones_refused() {
-    let strong = Hashing::start_with(6, Random::seeded(2), 1, 8).unwrap();
+    let strong = Hashing::start_with(6, Random::seeded(2), &bounds(1, 8)).unwrap();
     let weak = pool(1, 8).hash(secret("secret words")).await.unwrap();
     let verify = async |password: &str, hash: &str| strong.verify(secret(password), Some(hash.to_owned())).await;
     assert_eq!(
@@ -129,7 +137,7 @@ async fn f09_weak_hashes_are_made_again_and_endless_ones_refused() {
 
 #[tokio::test]
 async fn f17_a_full_queue_is_told_at_once() {
-    let slow = Hashing::start_with(10, Random::seeded(3), 1, 2).unwrap();
+    let slow = Hashing::start_with(10, Random::seeded(3), &bounds(1, 2)).unwrap();
     let attempts: Vec<_> = (0..20).map(|_| slow.verify(secret("guess"), None)).collect();
     let outcomes = futures::future::join_all(attempts).await;
     let busy = outcomes.iter().filter(|outcome| **outcome == Err(Error::Busy)).count();
@@ -144,8 +152,19 @@ async fn f17_a_full_queue_is_told_at_once() {
 }
 
 #[tokio::test]
+async fn whoever_waited_for_too_long_is_told_so() {
+    let impatient = Bounds {
+        patience: Duration::ZERO,
+        ..bounds(1, 8)
+    };
+    let pool = Hashing::start_with(COST, Random::seeded(5), &impatient).unwrap();
+    assert_eq!(pool.verify(secret("guess"), None).await, Err(Error::Busy));
+    assert_eq!(pool.hash(secret("a new one")).await, Err(Error::Busy));
+}
+
+#[tokio::test]
 async fn who_went_away_costs_no_work() {
-    let pool = Hashing::start_with(8, Random::seeded(4), 1, 64).unwrap();
+    let pool = Hashing::start_with(8, Random::seeded(4), &bounds(1, 64)).unwrap();
     for _ in 0..50 {
         // Polled once, so that it is queued, then dropped.
         let mut attempt = Box::pin(pool.verify(secret("guess"), None));
