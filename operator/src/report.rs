@@ -22,6 +22,8 @@ pub use subject::{Sources, all};
 
 /// The most bytes of a message.
 const MOST_BYTES: usize = 4096;
+/// The most characters of an Event's note: the API takes 1,024 bytes.
+const MOST_CHARACTERS_OF_A_NOTE: usize = 900;
 
 /// Whether a condition holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -237,36 +239,58 @@ fn condition(subject: &Subject<'_>, kind: ConditionType, said: &Said, now: Times
     }
 }
 
-/// A change of `Ready` is an event; that something new is ready at once is none.
-fn event(subject: &Subject<'_>, report: &Report) -> Option<(Event, ObjectReference)> {
-    let (_, ready) = report.conditions.last()?;
-    let before = subject
+/// The conditions whose change somebody should hear of.
+fn events(subject: &Subject<'_>, report: &Report) -> Vec<Event> {
+    let before = |kind: ConditionType| {
+        subject
+            .conditions
+            .iter()
+            .find(|condition| condition.type_ == kind.name())
+    };
+    report
         .conditions
         .iter()
-        .find(|condition| condition.type_ == ConditionType::Ready.name());
-    let waits = matches!(
-        ready.reason,
-        Reason::Waiting | Reason::NotPublished | Reason::NoReplicas
-    );
-    let same = before.is_some_and(|before| before.reason == ready.reason.name() && before.message == ready.message);
-    let new = before.is_none() && ready.is_true();
-    let mended = before.is_some_and(|before| before.status != "True" && before.reason != Reason::Waiting.name());
-    let speaks = if ready.is_true() { mended } else { !waits };
-    if same || new || !speaks {
-        return None;
+        .filter(|(kind, said)| match kind {
+            ConditionType::Ready => tells_ready(before(*kind), said),
+            ConditionType::Reachable => tells_reachable(before(*kind), said),
+            _ => false,
+        })
+        .map(|(_, said)| event(said))
+        .collect()
+}
+
+/// That something new is ready at once, or waits, is worth no event.
+fn tells_ready(before: Option<&Condition>, now: &Said) -> bool {
+    let is_same = before.is_some_and(|before| before.reason == now.reason.name() && before.message == now.message);
+    if now.is_true() {
+        before.is_some_and(|before| before.status != now.holds.name() && before.reason != Reason::Waiting.name())
+    } else {
+        let waits = matches!(now.reason, Reason::Waiting | Reason::NotPublished | Reason::NoReplicas);
+        !waits && !is_same
     }
-    let event = Event {
-        type_: if ready.is_true() {
+}
+
+/// How many replicas do not reach a provider changes more often than why.
+fn tells_reachable(before: Option<&Condition>, now: &Said) -> bool {
+    match now.holds {
+        Holds::True => before.is_some_and(|before| before.status == Holds::False.name()),
+        Holds::False => before.is_none_or(|before| before.reason != now.reason.name()),
+        Holds::Unknown => false,
+    }
+}
+
+fn event(said: &Said) -> Event {
+    Event {
+        type_: if said.is_true() {
             EventType::Normal
         } else {
             EventType::Warning
         },
-        reason: ready.reason.name().to_owned(),
-        note: Some(ready.message.chars().take(900).collect()),
+        reason: said.reason.name().to_owned(),
+        note: Some(said.message.chars().take(MOST_CHARACTERS_OF_A_NOTE).collect()),
         action: "Report".to_owned(),
         secondary: None,
-    };
-    Some((event, subject.reference.clone()))
+    }
 }
 
 /// A reference to a resource, for events.
@@ -278,5 +302,64 @@ pub fn reference<K: Resource<DynamicType = ()>>(resource: &K) -> ObjectReference
         namespace: resource.namespace(),
         uid: resource.uid(),
         ..ObjectReference::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn before(said: &Said) -> Condition {
+        Condition {
+            type_: "Any".to_owned(),
+            status: said.holds.name().to_owned(),
+            reason: said.reason.name().to_owned(),
+            message: said.message.clone(),
+            observed_generation: None,
+            last_transition_time: Time(Timestamp::UNIX_EPOCH),
+        }
+    }
+
+    #[test]
+    fn a_change_is_an_event_and_what_comes_and_goes_by_itself_is_none() {
+        let ready = Said::yes(Reason::Ready, "");
+        let waits = Said::no(Reason::Waiting, "1/2 replicas enforce it");
+        let invalid = Said::no(Reason::InvalidField, "spec.hosts: none");
+        let worse = Said::no(Reason::InvalidField, "spec.hosts: two");
+        for (was, now, expected) in [
+            (None, &ready, false),
+            (None, &invalid, true),
+            (Some(&ready), &ready, false),
+            (Some(&ready), &waits, false),
+            (Some(&waits), &ready, false),
+            (Some(&ready), &invalid, true),
+            (Some(&invalid), &invalid, false),
+            (Some(&invalid), &worse, true),
+            (Some(&invalid), &ready, true),
+        ] {
+            let told = tells_ready(was.map(before).as_ref(), now);
+            assert_eq!(told, expected, "{was:?} then {now:?}");
+        }
+
+        let reached = Said::yes(Reason::Reachable, "");
+        let away = Said::no(Reason::ServerUnreachable, "1 of 2 replicas: no route");
+        let further = Said::no(Reason::ServerUnreachable, "2 of 2 replicas: no route");
+        let refused = Said::no(Reason::ApplicationBindRefused, "2 of 2 replicas: refused");
+        let unasked = Said::unknown(Reason::NotAsked, "");
+        for (was, now, expected) in [
+            (None, &reached, false),
+            (None, &away, true),
+            (Some(&unasked), &reached, false),
+            (Some(&unasked), &away, true),
+            (Some(&reached), &reached, false),
+            (Some(&reached), &away, true),
+            (Some(&reached), &unasked, false),
+            (Some(&away), &further, false),
+            (Some(&further), &refused, true),
+            (Some(&refused), &reached, true),
+        ] {
+            let told = tells_reachable(was.map(before).as_ref(), now);
+            assert_eq!(told, expected, "{was:?} then {now:?}");
+        }
     }
 }

@@ -89,6 +89,9 @@ async fn directory() -> OpenLdap {
 }
 
 /// A cluster with an operator, and two replicas of an instance that has both providers.
+/// Each Event, as `type name reason message`.
+const EACH_EVENT: &str = "jsonpath={range .items[*]}{.type} {.involvedObject.name} {.reason} {.message}{\"\\n\"}{end}";
+
 struct Story {
     cluster: Cluster,
     home: Namespace,
@@ -258,6 +261,14 @@ async fn a_provider_that_goes_away_and_one_that_refuses_authd_are_told_in_their_
     story.says("corporate", "True Reachable").await;
     story.server.start_again().await;
     story.says("company", "True Reachable").await;
+    let events = story
+        .read(&["get", "events", "-o", EACH_EVENT])
+        .await
+        .unwrap_or_default();
+    for expected in ["Warning company ServerUnreachable ", "Normal company Reachable"] {
+        assert!(events.contains(expected), "{expected}: {events}");
+    }
+    assert!(!events.contains(" corporate "), "{events}");
 
     // It refuses the application; the password is told nowhere.
     story.apply(&password(&story.home, "not the password")).await;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::subject::Subject;
-use super::{Known, Report, condition, event};
+use super::{Known, Report, condition, events};
 use crate::cluster::{Cluster, Error};
 
 /// How many statuses are written at a time.
@@ -50,7 +50,8 @@ struct Write {
     report: Report,
     status: Value,
     call: Call,
-    event: Option<(Event, ObjectReference)>,
+    events: Vec<Event>,
+    about: ObjectReference,
 }
 
 impl Queue {
@@ -131,7 +132,8 @@ impl Queue {
                 report,
                 status,
                 call,
-                event,
+                events,
+                about,
             }) = self.waiting.remove(&uid)
             else {
                 continue;
@@ -140,10 +142,10 @@ impl Queue {
             let (cluster, recorder) = (self.cluster.clone(), self.recorder.clone());
             self.running.spawn(async move {
                 let outcome = call(cluster, status).await;
-                if let (Ok(_), Some((event, about))) = (&outcome, &event)
-                    && let Err(error) = recorder.publish(event, about).await
-                {
-                    tracing::debug!(%error, "event_not_written");
+                for event in events.iter().filter(|_| outcome.is_ok()) {
+                    if let Err(error) = recorder.publish(event, &about).await {
+                        tracing::debug!(%error, "event_not_written");
+                    }
                 }
                 (uid, report, outcome)
             });
@@ -217,7 +219,8 @@ fn write(subject: &Subject<'_>, report: Report, now: Timestamp) -> Write {
         );
     }
     Write {
-        event: event(subject, &report),
+        events: events(subject, &report),
+        about: subject.reference.clone(),
         status: subject.patch(&status),
         report,
         call: Arc::clone(&subject.call),
