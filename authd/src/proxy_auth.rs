@@ -8,7 +8,7 @@ use rustls::ServerConfig;
 use subtle::ConstantTimeEq;
 
 use crate::listen::Connected;
-use crate::listen::tls::{Error, Material};
+use crate::listen::tls::{Error, Material, Validity};
 
 #[cfg(test)]
 mod tests;
@@ -23,6 +23,8 @@ pub struct Secured {
     pub verify: Arc<ServerConfig>,
     /// The gRPC listener.
     pub grpc: Arc<ServerConfig>,
+    /// How long the certificate is good that both show, where that can be read.
+    pub validity: Option<Validity>,
 }
 
 /// The TLS that the settings call for; the one before, where they call for the same.
@@ -47,6 +49,7 @@ pub fn secured(settings: &Settings, before: Option<(&Settings, &Arc<Secured>)>) 
     Ok(Some(Arc::new(Secured {
         verify: material.config(b"http/1.1")?,
         grpc: material.config(b"h2")?,
+        validity: material.validity(),
     })))
 }
 

@@ -6,6 +6,7 @@ mod database;
 mod housekeeping;
 mod redis;
 mod reload;
+mod renewal;
 mod replicate;
 mod revalidate;
 mod signing_keys;

@@ -51,7 +51,7 @@ pub struct Metric {
 }
 
 /// Every metric.
-pub const METRICS: [Metric; 20] = [
+pub const METRICS: [Metric; 21] = [
     counter(
         "authd_checks_total",
         &["dialect", "outcome"],
@@ -111,6 +111,10 @@ pub const METRICS: [Metric; 20] = [
     gauge(
         "authd_clock_difference_seconds",
         "How far this machine's clock is ahead of the PostgreSQL server's, or behind where it is negative",
+    ),
+    gauge(
+        "authd_certificate_renewal_overdue_seconds",
+        "How long two thirds of the life of the certificate that proxies see have been over; 0 where they are not",
     ),
     counter(
         "authd_snapshot_load_failures_total",

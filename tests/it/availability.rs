@@ -106,7 +106,7 @@ const ROWS: [(&str, &[&str]); 21] = [
         ],
     ),
     (
-        "a TLS certificate",
+        "a TLS certificate that ends",
         &[
             "d27_l10_a_proxy_shows_its_certificate_and_all_of_them_are_replaced_while_it_runs",
             "a_replaced_certificate_is_used_at_once_and_the_old_one_no_more",

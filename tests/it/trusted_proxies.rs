@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SanType};
-use tests::http::Request;
+use tests::http::{Request, get};
 use tests::resources::{Folder, HOST, ROOMY, instance};
 use tests::wait;
 use tests::world::World;
@@ -92,7 +92,10 @@ impl Authority {
 
     /// Certificate and key, as PEM.
     fn issue(&self, name: SanType) -> (String, String) {
-        let mut params = CertificateParams::default();
+        self.issue_of(CertificateParams::default(), name)
+    }
+
+    fn issue_of(&self, mut params: CertificateParams, name: SanType) -> (String, String) {
         params.subject_alt_names = vec![name];
         let key = KeyPair::generate().unwrap();
         (params.signed_by(&key, &self.0).unwrap().pem(), key.serialize_pem())
@@ -100,7 +103,19 @@ impl Authority {
 
     /// What authd shows, and whom it believes.
     fn of_authd(&self) -> String {
-        let (certificate, key) = self.issue(SanType::DnsName("localhost".try_into().unwrap()));
+        self.of_authd_with(CertificateParams::default())
+    }
+
+    /// The same, with a certificate that should have been renewed.
+    fn of_authd_overdue(&self) -> String {
+        let mut params = CertificateParams::default();
+        params.not_before = rcgen::date_time_ymd(1970, 1, 2);
+        params.not_after = rcgen::date_time_ymd(2050, 1, 1);
+        self.of_authd_with(params)
+    }
+
+    fn of_authd_with(&self, params: CertificateParams) -> String {
+        let (certificate, key) = self.issue_of(params, SanType::DnsName("localhost".try_into().unwrap()));
         secret(
             "tls",
             &[("tls.crt", &certificate), ("tls.key", &key), ("ca.crt", &self.0.pem())],
@@ -148,6 +163,24 @@ fn ask(world: &World, folder: &Path, shown: bool) -> u16 {
     String::from_utf8(output.stdout).unwrap().parse().unwrap()
 }
 
+/// Waits until the metrics say whether the certificate should have been renewed.
+async fn is_overdue(world: &World, expected: bool) {
+    wait::until("the certificate's renewal is told", || async {
+        let metrics = get(format!("{}/metrics", world.authd.admin)).send().await.body;
+        let line = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("authd_certificate_renewal_overdue_seconds "))
+            .ok_or("there is no such metric")?;
+        let seconds: f64 = line.parse().map_err(|_| line.to_owned())?;
+        if (seconds > 0.0) == expected {
+            Ok(())
+        } else {
+            Err(line.to_owned())
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn d27_l10_a_proxy_shows_its_certificate_and_all_of_them_are_replaced_while_it_runs() {
     let (before, after) = (Authority::new(), Authority::new());
@@ -156,7 +189,7 @@ async fn d27_l10_a_proxy_shows_its_certificate_and_all_of_them_are_replaced_whil
         "authd.yaml",
         &with(&format!("{{tls: {{secretName: tls, clientNames: ['{NAME}']}}}}")),
     );
-    folder.write("tls.yaml", &before.of_authd());
+    folder.write("tls.yaml", &before.of_authd_overdue());
     let world = World::of(folder).await;
     let [proxy, other, new] = [
         before.proxy_folder(NAME),
@@ -164,6 +197,7 @@ async fn d27_l10_a_proxy_shows_its_certificate_and_all_of_them_are_replaced_whil
         after.proxy_folder(NAME),
     ];
     assert_eq!(ask(&world, proxy.path(), true), 200, "D27 control");
+    is_overdue(&world, true).await;
     assert_eq!(ask(&world, proxy.path(), false), 0, "L10: no certificate");
     assert_eq!(ask(&world, other.path(), true), 403, "D27: another name");
     assert_eq!(ask(&world, new.path(), true), 0, "L10: of another authority");
@@ -195,4 +229,7 @@ async fn d27_l10_a_proxy_shows_its_certificate_and_all_of_them_are_replaced_whil
     })
     .await;
     assert_eq!(ask(&world, proxy.path(), true), 0, "the old ones are not");
+    is_overdue(&world, false).await;
+    let told = world.authd.log().into_iter().filter(|line| line.contains("two thirds"));
+    assert_eq!(told.count(), 1, "it is said once");
 }

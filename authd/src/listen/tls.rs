@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier};
@@ -14,6 +15,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use webpki::EndEntityCert;
+use x509_cert::der::Decode as _;
+use x509_cert::time::Time;
 
 #[cfg(test)]
 mod tests;
@@ -26,6 +29,23 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 pub struct Certificate {
     /// Its subject alternative names that are DNS names or URIs.
     pub names: Vec<String>,
+}
+
+/// How long a certificate is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Validity {
+    /// From when.
+    pub begins: Timestamp,
+    /// Until when.
+    pub ends: Timestamp,
+}
+
+impl Validity {
+    /// When two thirds of it are over, by when whoever renews certificates has done so.
+    #[must_use]
+    pub fn renewal(&self) -> Timestamp {
+        self.ends - self.ends.duration_since(self.begins) / 3
+    }
 }
 
 /// Certificates cannot be used.
@@ -77,6 +97,19 @@ impl Material<'_> {
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         Ok(Arc::new(config))
+    }
+
+    /// How long our certificate is good, where that can be read.
+    #[must_use]
+    pub fn validity(&self) -> Option<Validity> {
+        let ours = CertificateDer::from_pem_slice(self.certificate).ok()?;
+        let ours = x509_cert::Certificate::from_der(&ours).ok()?;
+        let validity = ours.tbs_certificate().validity();
+        let moment = |time: Time| Timestamp::UNIX_EPOCH.checked_add(time.to_unix_duration()).ok();
+        Some(Validity {
+            begins: moment(validity.not_before)?,
+            ends: moment(validity.not_after)?,
+        })
     }
 }
 

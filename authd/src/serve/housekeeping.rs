@@ -1,4 +1,4 @@
-//! What is done every now and then: writing down last uses, rotating signing keys, forgetting what has expired.
+//! What is done every now and then: writing down last uses, rotating signing keys, looking at certificates, forgetting what has expired.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use super::renewal::Renewal;
 use crate::app::App;
 use crate::store;
 use crate::telemetry::{Metrics, with_causes};
@@ -22,6 +23,7 @@ pub(super) async fn run(app: Arc<App>, metrics: Metrics, stop: CancellationToken
     let mut upkeep = tokio::time::interval(UPKEEP_EVERY);
     let mut rounds = tokio::time::interval(EVERY);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut renewal = Renewal::default();
     let mut round: u32 = 0;
     loop {
         tokio::select! {
@@ -39,10 +41,12 @@ pub(super) async fn run(app: Arc<App>, metrics: Metrics, stop: CancellationToken
         if let Err(error) = app.guesses.write_down(&app.store).await {
             tracing::warn!(error = with_causes(&error), "failed guesses were not written down");
         }
-        if let Some(serving) = app.serving()
-            && let Err(error) = serving.key_ring.rotate_if_due(app.now())
-        {
-            tracing::error!(error = %error, "signing keys were not rotated: the old ones go on");
+        if let Some(serving) = app.serving() {
+            if let Err(error) = serving.key_ring.rotate_if_due(app.now()) {
+                tracing::error!(error = %error, "signing keys were not rotated: the old ones go on");
+            }
+            let secured = serving.secured.as_ref();
+            renewal.look(secured.and_then(|secured| secured.validity), app.now());
         }
         if round.is_multiple_of(PURGE_EVERY)
             && let Err(error) = purge(&app).await

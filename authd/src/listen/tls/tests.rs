@@ -94,6 +94,30 @@ impl Authority {
     }
 }
 
+#[test]
+fn a_certificate_says_when_to_renew_it() {
+    let authority = Authority::new();
+    let Identity(certificate, key) = authority.issue("authd.test", Good::Before);
+    let ca = authority.0.pem();
+    let material = |certificate| Material {
+        certificate,
+        key: key.as_bytes(),
+        client_ca: ca.as_bytes(),
+    };
+    let chain = certificate + &ca;
+    let validity = material(chain.as_bytes()).validity().unwrap();
+    let day = |day: &str| format!("{day}T00:00:00Z").parse().unwrap();
+    assert_eq!((validity.begins, validity.ends), (day("2020-01-01"), day("2021-01-01")));
+    assert_eq!(validity.renewal(), day("2020-09-01"));
+    for unreadable in [
+        "",
+        "none",
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    ] {
+        assert_eq!(material(unreadable.as_bytes()).validity(), None, "{unreadable}");
+    }
+}
+
 /// Listens under what is in the slot, and says to each request which names its client showed.
 async fn listening(tls: Arc<ArcSwapOption<ServerConfig>>) -> (SocketAddr, CancellationToken) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
