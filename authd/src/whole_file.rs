@@ -5,10 +5,12 @@ use std::io::{ErrorKind, Result, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+/// The extension of what is being written.
+pub(crate) const PARTIAL: &str = "partial";
+
 /// Writes `bytes` beside a file and puts them in its place.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
+    let partial = path.with_added_extension(PARTIAL);
     // One that a crash left may be open to others, or lead elsewhere.
     match remove_file(&partial) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),

@@ -649,10 +649,18 @@ fn keys_survive_a_restart_and_are_for_the_owner_alone() {
         let mode = entry.unwrap().metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
-    let left_behind = path.join("00ff.pem");
-    std::fs::write(&left_behind, "").unwrap();
+    let left_behind = ["00ff.pem", "00ff.pem.partial"].map(|name| path.join(name));
+    for file in &left_behind {
+        std::fs::write(file, "").unwrap();
+    }
     drop(open(&path, 3, at(6)).unwrap());
-    assert!(!left_behind.exists(), "a key that the index does not name is removed");
+    for file in left_behind {
+        assert!(
+            !file.exists(),
+            "a key that the index does not name is removed: {}",
+            file.display()
+        );
+    }
     let pem = path.join(format!("{}.pem", kid(&before)));
     std::fs::set_permissions(&pem, std::fs::Permissions::from_mode(0o644)).unwrap();
     assert!(matches!(

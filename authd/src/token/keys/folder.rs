@@ -6,7 +6,7 @@
 //! `lock`, as a server and `authd signing-keys` may both be at it.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{Error, Key, Ring, State};
+use crate::whole_file;
 
 const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
 const END: &str = "-----END PRIVATE KEY-----";
@@ -143,7 +144,8 @@ impl Folder {
         };
         let body = Zeroizing::new(STANDARD.encode(&*der));
         let text = Zeroizing::new(format!("{BEGIN}\n{}\n{END}\n", &*body));
-        self.replace(&self.pem(&key.kid), text.as_bytes())
+        let path = self.pem(&key.kid);
+        whole_file::replace(&path, text.as_bytes()).map_err(at(&path))
     }
 
     /// Replaces the index.
@@ -157,14 +159,16 @@ impl Folder {
             path: path.clone(),
             detail: error.to_string(),
         })?;
-        self.replace(&path, &text)
+        whole_file::replace(&path, &text).map_err(at(&path))
     }
 
-    /// Removes the key files that the ring does not hold.
+    /// Removes the key files that the ring does not hold, and what a crash left of any.
     pub(super) fn sweep(&self, ring: &Ring) -> Result<(), Error> {
         for entry in fs::read_dir(&self.path).map_err(at(&self.path))? {
             let path = entry.map_err(at(&self.path))?.path();
-            let is_key = path.extension().is_some_and(|extension| extension == "pem");
+            let is_key = path
+                .extension()
+                .is_some_and(|extension| extension == "pem" || extension == whole_file::PARTIAL);
             let is_held = ring.keys.iter().any(|key| self.pem(&key.kid) == path);
             if is_key && !is_held {
                 fs::remove_file(&path).map_err(at(&path))?;
@@ -183,24 +187,6 @@ impl Folder {
         parse(&text, state)
             .filter(|key| key.kid == kid)
             .ok_or(Error::Key { path })
-    }
-
-    /// Writes a file beside its place, makes it durable, and puts it there.
-    fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
-        let beside = path.with_extension("new");
-        let write = || {
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&beside)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&beside, path)?;
-            File::open(&self.path)?.sync_all()
-        };
-        write().map_err(at(path))
     }
 
     pub(super) fn index(&self) -> PathBuf {
