@@ -34,8 +34,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub const MIN_COST: u32 = 4;
 /// The highest cost that is worked off, ours or a stored hash's: 2 s a password.
 pub const MAX_COST: u32 = 15;
-/// How nice the threads are: whatever else wants a core gets nine tenths of it. The lowest priority (19) would leave 1.5 %, and nobody could
-/// sign in beside a busy neighbour.
+/// How nice the threads are: whatever else wants a core gets nine tenths of it, by Linux's weights. The lowest priority (19) would leave
+/// 1.5 %, and nobody could sign in beside a busy neighbour.
 const NICENESS: i32 = 10;
 
 /// Why there is no answer.
