@@ -88,10 +88,10 @@ async fn directory() -> OpenLdap {
     server
 }
 
-/// A cluster with an operator, and two replicas of an instance that has both providers.
 /// Each Event, as `type name reason message`.
 const EACH_EVENT: &str = "jsonpath={range .items[*]}{.type} {.involvedObject.name} {.reason} {.message}{\"\\n\"}{end}";
 
+/// A cluster with an operator, and two replicas of an instance that has both providers.
 struct Story {
     cluster: Cluster,
     home: Namespace,
